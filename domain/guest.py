@@ -1,0 +1,118 @@
+"""A guest as a hypervisor sees it: what to build (`GuestPlan`) and what is there (`Observation`)."""
+
+from enum import StrEnum
+from hashlib import sha256
+
+from domain.model import Value
+
+
+class GuestPlan(Value):
+    """Everything a driver needs to build one guest, whatever the hypervisor.
+
+    uid:         the VM's UUID; the domain's UUID and the key of everything built for it.
+    name:        the domain's name on the hypervisor (`managed-virtualserver-9dda9`).
+    owner:       `<namespace>/<name>` of the VM, written beside the domain so that a person can trace it back.
+    hostname:    what the guest calls itself.
+    memory, disk: bytes.
+    image:       key of the cached image the root disk is a linked clone of (domain.image.image_key).
+    user_data:   cloud-init user data exactly as the user wrote it; empty means none.
+    mac:         the first interface's address; `default_mac(uid)` unless the user chose one.
+    tcp, udp:    ports the VM exposes; a driver with user-mode networking forwards them.
+    """
+
+    uid: str
+    name: str
+    owner: str
+    hostname: str
+    cpus: int
+    memory: int
+    cpu_model: str = ""
+    disk: int
+    image: str
+    user_data: str = ""
+    mac: str
+    tcp: tuple[int, ...] = ()
+    udp: tuple[int, ...] = ()
+
+
+class Power(StrEnum):
+    """Whether a domain exists and runs."""
+
+    ABSENT = "Absent"
+    """The hypervisor said in so many words that there is no such domain."""
+    OFF = "Off"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+
+
+class StopCause(StrEnum):
+    """Why a domain is off. Run strategies tell a guest's own power-off from a crash."""
+
+    UNKNOWN = "Unknown"
+    """Never started, or the hypervisor no longer knows (it was restarted)."""
+    GUEST = "Guest"
+    """The guest shut itself down: from inside, by ACPI or by the agent."""
+    HOST = "Host"
+    """The domain was destroyed from outside the guest."""
+    FAILED = "Failed"
+    """The hypervisor's process for the guest died."""
+    CRASHED = "Crashed"
+    """The guest panicked."""
+
+
+class GuestInfo(Value):
+    """What the guest itself tells, through an agent or its DHCP lease. Empty fields are not known (yet)."""
+
+    agent: bool = False
+    """The guest agent is connected: the operating system is up."""
+    addresses: tuple[str, ...] = ()
+    """Usable addresses, without prefix length, IPv4 first; never loopback or link-local."""
+    hostname: str = ""
+    os: str = ""
+    """Pretty name of the operating system, such as `Debian GNU/Linux 12 (bookworm)`."""
+
+
+class Forward(Value):
+    """A guest port reachable through the host because the guest's network is not."""
+
+    protocol: str
+    guest: int
+    host: int
+
+
+class Observation(Value):
+    """What a hypervisor says about one guest at one moment.
+
+    incarnation: names one power-on of this guest. It differs for every power-on, is stable while the guest runs
+                 (pause, guest reboot and a restart of the hypervisor's daemon keep it) and is empty when the guest is
+                 off or absent.
+    forwards:    host ports that lead to guest ports, where the driver forwards them.
+    """
+
+    uid: str
+    power: Power
+    incarnation: str = ""
+    cause: StopCause = StopCause.UNKNOWN
+    guest: GuestInfo = GuestInfo()
+    forwards: tuple[Forward, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether an incarnation exists."""
+        return self.power in {Power.RUNNING, Power.PAUSED}
+
+    @property
+    def booted(self) -> bool:
+        """Whether the guest's operating system has shown itself: by its agent or by an address it asked for."""
+        return self.power is Power.RUNNING and (self.guest.agent or bool(self.guest.addresses))
+
+
+def absent(uid: str) -> Observation:
+    """Return the observation of a domain that does not exist."""
+    return Observation(uid=uid, power=Power.ABSENT)
+
+
+def default_mac(uid: str) -> str:
+    """Return a stable, locally administered MAC address for a VM; 52:54:00 is QEMU's customary prefix."""
+    digest = sha256(f"mac:{uid}".encode()).digest()
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])

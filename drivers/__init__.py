@@ -1,0 +1,1 @@
+"""How hypervisors are told. `base` is the protocol; each folder beside it knows one hypervisor."""

@@ -1,0 +1,96 @@
+"""The driver protocol: what every hypervisor must be able to do for a guest.
+
+Rules every driver keeps, proved by tests/drivers/contract.py:
+
+- Calls block; they run on worker threads. A driver is safe to use from many threads at once.
+- Every `ensure_…` looks for what an earlier attempt left, by the VM's UID, adopts it and does only what is missing.
+  Calling it twice is calling it once. It may be cut off at any point (SIGKILL) and called again.
+- Nothing is half there under its final name: partial files carry a name of their own and are renamed when whole.
+- Trouble is a `domain.problem.Problem` with a verdict. Failing to reach the hypervisor is `Problem.retry` with reason
+  `HypervisorUnreachable`: it is never a fact about a guest. ABSENT is reported only when the hypervisor says so.
+- Names, paths and texts from a manifest are data: built into XML or JSON by a library, never by concatenation.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from domain.guest import GuestPlan, Observation
+from domain.hypervisor import HypervisorFacts
+from domain.model import Value
+
+Beat = Callable[[], None]
+"""Called often (at least every second) during a long call; raises to make the call stop early and cleanly."""
+
+
+class Change(Value):
+    """A hint that something about a guest may have changed; `uid` is empty when everything must be looked at again.
+
+    Hints may be lost, doubled or late: whoever gets one observes before believing.
+    """
+
+    uid: str
+    what: str = ""
+
+
+class Driver(Protocol):
+    """One hypervisor."""
+
+    @property
+    def images(self) -> Path:
+        """Folder of the image cache on this hypervisor; `GuestPlan.image` names `<images>/<key>.qcow2`."""
+
+    def prepare(self) -> HypervisorFacts:
+        """Make the hypervisor usable (folders, storage pool, network: `ensure_…` each) and report what it is."""
+
+    def observe(self, uid: str) -> Observation:
+        """Report one guest, including what its agent or lease tells. Never waits for a guest."""
+
+    def inventory(self) -> list[Observation]:
+        """Report every guest vmflow built here, without asking guest agents (`guest` may be empty)."""
+
+    def ensure_defined(self, plan: GuestPlan, *, fresh: bool) -> Observation:
+        """Build what the plan says (root disk as linked clone, seed, domain) and leave the guest as it is.
+
+        fresh: the guest was never provisioned, so a missing root disk is made. When false, a missing root disk is
+               Problem.terminal `RootDiskMissing`: data that was lost is never silently replaced by an empty clone.
+        Raises Problem.wait `ImageMissing` when the image is not in the cache.
+        Raises Problem.terminal `DiskTooSmall` when the plan's disk is smaller than the image's virtual size.
+        """
+
+    def ensure_running(self, plan: GuestPlan, *, fresh: bool) -> Observation:
+        """`ensure_defined`, then power on unless it runs. A paused guest stays paused."""
+
+    def ensure_stopped(self, uid: str, *, incarnation: str, grace: float, beat: Beat) -> Observation:
+        """End one incarnation: ask the agent, then ACPI; after `grace` seconds (0: at once) power off hard.
+
+        Only that incarnation: if the guest is off, absent or runs as another incarnation, nothing is done. Polls
+        `beat` while waiting; asks again now and then, for a guest that was not yet listening.
+        """
+
+    def ensure_removed(self, uid: str) -> None:
+        """Power off and remove the domain and everything built for it (disk, seed, console log, NVRAM, partial files).
+
+        Removing what is gone succeeds.
+        """
+
+    def console(self, uid: str, *, limit: int) -> bytes:
+        """Return the last `limit` bytes of the guest's serial console since its latest power-on; empty if none."""
+
+    def changes(self, stop: threading.Event) -> Iterator[Change]:
+        """Yield hints until `stop` is set.
+
+        The first hint has an empty uid, and so has one after every reconnect. A started guest yields a hint when its
+        agent connects and one when its first address is known (at the latest a second after it is). Raises
+        Problem.retry `HypervisorUnreachable` when the connection breaks; the caller calls again.
+        """
+
+    def leftovers(self) -> list[str]:
+        """Name everything vmflow made here that belongs to no defined domain (disks, seeds, partial files, …).
+
+        For audits: an empty list after every lifecycle. The image cache does not count, its partial files do.
+        """
+
+    def close(self) -> None:
+        """Let go of connections and threads; guests go on."""
