@@ -83,6 +83,7 @@ class Forward(Value):
 class Observation(Value):
     """What a hypervisor says about one guest at one moment.
 
+    owner:       `<namespace>/<name>` as `GuestPlan.owner` said it; empty for an absent guest.
     incarnation: names one power-on of this guest. It differs for every power-on, is stable while the guest runs
                  (pause, guest reboot and a restart of the hypervisor's daemon keep it) and is empty when the guest is
                  off or absent.
@@ -91,6 +92,7 @@ class Observation(Value):
 
     uid: str
     power: Power
+    owner: str = ""
     incarnation: str = ""
     cause: StopCause = StopCause.UNKNOWN
     guest: GuestInfo = GuestInfo()

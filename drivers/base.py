@@ -21,7 +21,10 @@ from domain.hypervisor import HypervisorFacts
 from domain.model import Value
 
 Beat = Callable[[], None]
-"""Called often (at least every second) during a long call; raises to make the call stop early and cleanly."""
+"""Called often (at least every second) during a long call; raises to make the call stop early and cleanly.
+
+What it raises reaches the call's caller unchanged. What was done by then stays done; calling again goes on from there.
+"""
 
 
 class Change(Value):
@@ -51,10 +54,14 @@ class Driver(Protocol):
         """Report every guest vmflow built here, without asking guest agents (`guest` may be empty)."""
 
     def ensure_defined(self, plan: GuestPlan, *, fresh: bool) -> Observation:
-        """Build what the plan says (root disk as linked clone, seed, domain) and leave the guest as it is.
+        """Build what the plan says (root disk as linked clone, seed, domain) and leave the guest's power as it is.
+
+        A domain and a seed that are there are brought to the plan, which a running guest meets at its next power-on. A
+        root disk that is there is never touched, fresh or not; a refusal leaves nothing behind that was not there.
 
         fresh: the guest was never provisioned, so a missing root disk is made. When false, a missing root disk is
-               Problem.terminal `RootDiskMissing`: data that was lost is never silently replaced by an empty clone.
+               Problem.terminal `RootDiskMissing`: data that was lost is never silently replaced by an empty clone. It
+               comes before any trouble with the image.
         Raises Problem.wait `ImageMissing` when the image is not in the cache.
         Raises Problem.terminal `DiskTooSmall` when the plan's disk is smaller than the image's virtual size.
         """
@@ -66,7 +73,8 @@ class Driver(Protocol):
         """End one incarnation: ask the agent, then ACPI; after `grace` seconds (0: at once) power off hard.
 
         Only that incarnation: if the guest is off, absent or runs as another incarnation, nothing is done. Polls
-        `beat` while waiting; asks again now and then, for a guest that was not yet listening.
+        `beat` while waiting; asks again now and then, for a guest that was not yet listening. Without grace the guest
+        is not asked. The cause tells which it was: `GUEST` when it shut itself down, `HOST` when it was powered off.
         """
 
     def ensure_removed(self, uid: str) -> None:
@@ -76,7 +84,10 @@ class Driver(Protocol):
         """
 
     def console(self, uid: str, *, limit: int) -> bytes:
-        """Return the last `limit` bytes of the guest's serial console since its latest power-on; empty if none."""
+        """Return the last `limit` bytes of the guest's serial console since its latest power-on; empty if none.
+
+        The text stays while the guest is off and goes with its next power-on or its removal.
+        """
 
     def changes(self, stop: threading.Event) -> Iterator[Change]:
         """Yield hints until `stop` is set.
@@ -89,7 +100,8 @@ class Driver(Protocol):
     def leftovers(self) -> list[str]:
         """Name everything vmflow made here that belongs to no defined domain (disks, seeds, partial files, …).
 
-        For audits: an empty list after every lifecycle. The image cache does not count, its partial files do.
+        For audits: an empty list after every lifecycle. A partial file belongs to no domain, whosever it will be; the
+        name of what was built for a guest contains its UID. The image cache does not count, its partial files do.
         """
 
     def close(self) -> None:

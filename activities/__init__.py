@@ -1,0 +1,1 @@
+"""Durable steps: thin, idempotent, calling drivers, images and other workflows. Nothing here decides."""

@@ -1,0 +1,123 @@
+"""Short errands of a VM to its neighbours: zones and images. They run inside the VM's workflow task.
+
+An errand is a local activity: one history event instead of six. It is therefore short, and idempotent as any step.
+"""
+
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.image import ImageFacts, ImageSource
+from domain.model import Value
+from domain.placement import Claim, Placement
+from domain.problem import Problem
+from domain.status import Reason
+from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal, Update, Want, workflow_id
+from manifests.image import image_for
+from manifests.registry import id_of, kind_called
+from manifests.status import CopyState, ImageStatus
+
+
+class ImageRequest(Value):
+    """A VM's wish for an image; lost says the hypervisor no longer has what it was told to have."""
+
+    namespace: str
+    source: ImageSource
+    want: Want
+    lost: bool = False
+
+
+class ImageAnswer(Value):
+    """The image's facts when it is there; else why not (yet). failed: importing it has failed."""
+
+    facts: ImageFacts | None = None
+    reason: str = Reason.IMPORTING
+    message: str = ""
+    failed: bool = False
+
+
+class ClaimRequest(Value):
+    """A claim and the zone it is made in."""
+
+    zone: str
+    claim: Claim
+
+
+class Errands:
+    """Errands over one Temporal client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @activity.defn
+    async def zones(self) -> list[str]:
+        """Name the zones that are declared, in the order a VM without a wish tries them."""
+        running = f"{SearchAttribute.KIND} = 'Zone' AND ExecutionStatus = 'Running'"
+        return sorted([each.id.partition("/")[2] async for each in self._client.list_workflows(running)])
+
+    @activity.defn
+    async def ensure_claimed(self, request: ClaimRequest) -> Placement:
+        """Claim room in a zone."""
+        zone = self._client.get_workflow_handle(workflow_id("Zone", request.zone))
+        try:
+            placement: Placement = await zone.execute_update(Update.CLAIM, request.claim, result_type=Placement)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return Placement(message=f"zone {request.zone!r} is not declared")
+            raise Problem.retry("ZoneUnreachable", str(error), field=request.zone) from error
+        return placement
+
+    @activity.defn
+    async def ensure_released(self, zone: str, uid: str) -> None:
+        """Give room back. A zone that is gone holds nothing."""
+        await self._signal(workflow_id("Zone", zone), Signal.RELEASE, uid)
+
+    @activity.defn
+    async def ensure_image(self, request: ImageRequest) -> ImageAnswer:
+        """Return the image if the hypervisor has it; else see that it is being imported and that the VM is told."""
+        image = image_for(request.namespace, request.source)
+        status = await self._image_status(id_of(image))
+        copy = status.copies.get(request.want.hypervisor)
+        if copy is not None and copy.state is CopyState.READY and not request.lost:
+            return ImageAnswer(facts=copy.facts)
+        kind = kind_called("Image")
+        await self._client.start_workflow(
+            kind.workflow,
+            image.document(),
+            id=id_of(image),
+            task_queue=kind.queue,
+            memo={OBJECT_MEMO: image.document()},
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=Signal.WANT,
+            start_signal_args=[request.want],
+        )
+        if copy is None or copy.state is not CopyState.FAILED:
+            return ImageAnswer(message=f"importing {request.source.url}")
+        return ImageAnswer(reason=copy.reason, message=copy.message, failed=True)
+
+    @activity.defn
+    async def forget_image(self, request: ImageRequest) -> None:
+        """Take a wish for an image back."""
+        await self._signal(id_of(image_for(request.namespace, request.source)), Signal.FORGET, request.want)
+
+    async def _image_status(self, image: str) -> ImageStatus:
+        try:
+            description = await self._client.get_workflow_handle(image).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return ImageStatus()
+            raise
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            return ImageStatus()
+        document: dict[str, Any] = await description.memo_value(OBJECT_MEMO, default={})
+        return ImageStatus.model_validate(document.get("status", {}))
+
+    async def _signal(self, target: str, signal: Signal, argument: object) -> None:
+        try:
+            await self._client.get_workflow_handle(target).signal(signal, argument)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise

@@ -1,0 +1,67 @@
+"""What each VM has been told about its guest, so that a wake is sent only when there is news."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+from domain.guest import Observation
+
+
+class News(IntEnum):
+    """How urgent it is to tell a VM about its guest."""
+
+    NONE = 0
+    GENTLE = 1
+    """The guest tells more about itself: its agent or an address came or went."""
+    URGENT = 2
+    """The guest's power changed, or another incarnation runs."""
+
+
+class Told:
+    """Shared by the activities of one hypervisor: steps report what they return, the watch asks what is news.
+
+    Lost with the process; then everything counts as news once, and the VMs look for themselves.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: dict[str, Observation] = {}
+        self._busy: dict[str, int] = {}
+
+    @contextmanager
+    def telling(self, uid: str) -> Iterator[None]:
+        """Mark a guest as being worked on: its VM learns the outcome from the step, not from a wake."""
+        with self._lock:
+            self._busy[uid] = self._busy.get(uid, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy[uid] -= 1
+                if not self._busy[uid]:
+                    del self._busy[uid]
+
+    def tell(self, seen: Observation) -> Observation:
+        """Record that the VM learns this; return it."""
+        with self._lock:
+            self._told[seen.uid] = seen
+        return seen
+
+    def busy(self, uid: str) -> bool:
+        """Return whether a step is working on the guest now."""
+        with self._lock:
+            return uid in self._busy
+
+    def news(self, seen: Observation) -> News:
+        """Return how urgently the VM must be told this."""
+        with self._lock:
+            told = self._told.get(seen.uid)
+        if told is None or (told.power, told.incarnation) != (seen.power, seen.incarnation):
+            return News.URGENT
+        return News.NONE if told.guest == seen.guest else News.GENTLE
+
+    def forget(self, uid: str) -> None:
+        """Drop a guest that is gone."""
+        with self._lock:
+            self._told.pop(uid, None)

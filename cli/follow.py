@@ -1,0 +1,96 @@
+"""Following a VM until it is where somebody wants it: what it is doing now, in one line, from Temporal alone.
+
+Progress is read from the heartbeats of pending activities, so following costs no history.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from temporalio.client import WorkflowExecutionDescription
+
+from cli.render import address, dig
+from domain.boot import BootProgress
+from domain.image import ImageSource, ImportProgress
+from domain.model import Value
+from domain.problem import Problem
+from domain.quantity import format_bytes
+from manifests.image import image_name
+from manifests.registry import Kind, kind_called
+from runtime.objects import Document, Objects
+
+EVERY = 0.5
+"""Seconds between two looks."""
+
+_VM = kind_called("virtualservers")
+_IMAGE = kind_called("images")
+_HYPERVISOR = kind_called("hypervisors")
+
+
+class Now(Value):
+    """What a VM is doing. fraction: how much of it is done, from 0 to 1, where that is known."""
+
+    status: str
+    text: str
+    fraction: float | None = None
+
+
+async def follow(objects: Objects, name: str, namespace: str) -> AsyncIterator[tuple[Document, Now]]:
+    """Yield the object and what it is doing, again and again, until the caller has seen enough."""
+    while True:
+        document = await objects.get(_VM, name, namespace)
+        yield document, await now(objects, document)
+        await asyncio.sleep(EVERY)
+
+
+async def now(objects: Objects, document: Document) -> Now:
+    """Return what a VM is doing, with the progress of what it waits for."""
+    status = str(dig(document, "status", "printableStatus") or "Provisioning")
+    reason = dig(document, "status", "reason")
+    message = str(dig(document, "status", "message"))
+    if reason == "Importing":
+        return await _importing(objects, document, message)
+    if reason == "GuestBooting":
+        return await _booting(objects, document, message)
+    return Now(status=status, text=f"{message} {address(document)}".rstrip())
+
+
+async def _importing(objects: Objects, document: Document, message: str) -> Now:
+    http = dig(document, "spec", "storage", "root", "source", "http")
+    namespace = dig(document, "metadata", "namespace")
+    name = image_name(namespace, ImageSource(url=http["url"], checksum=http.get("checksum", "")))
+    beat = await _heartbeat(objects, _IMAGE, name, namespace, "import_image")
+    if beat is None:
+        return Now(status="Provisioning", text=message)
+    progress = ImportProgress.model_validate(beat)
+    if not progress.total:
+        return Now(status="Provisioning", text=f"image: {progress.stage} {format_bytes(progress.done)}")
+    done, total, rate = (format_bytes(each) for each in (progress.done, progress.total, progress.rate))
+    return Now(
+        status="Provisioning",
+        text=f"image: {progress.stage} {done} of {total}, {rate}/s",
+        fraction=progress.done / progress.total,
+    )
+
+
+async def _booting(objects: Objects, document: Document, message: str) -> Now:
+    hypervisor = dig(document, "status", "placement", "hypervisor")
+    beat = await _heartbeat(objects, _HYPERVISOR, hypervisor, "", "watch")
+    boot = (beat or {}).get("boots", {}).get(dig(document, "metadata", "uid"))
+    if boot is None:
+        return Now(status="Starting", text=message)
+    progress = BootProgress.model_validate(boot)
+    return Now(status="Starting", text=f"booting: {progress.stage}" + (f" | {progress.line}" if progress.line else ""))
+
+
+async def _heartbeat(objects: Objects, kind: Kind, name: str, namespace: str, activity: str) -> dict[str, Any] | None:
+    """Return the last heartbeat of an object's pending activity; None when there is none (yet)."""
+    try:
+        description: WorkflowExecutionDescription = await objects.describe(kind, name, namespace)
+    except Problem:
+        return None
+    for pending in description.raw_description.pending_activities:
+        if pending.activity_type.name == activity and pending.heartbeat_details.payloads:
+            (details,) = await objects.client.data_converter.decode(pending.heartbeat_details.payloads[:1])
+            return details if isinstance(details, dict) else None
+    return None

@@ -1,0 +1,41 @@
+"""Commands over this machine's stack: up, down, status."""
+
+import typer
+from rich.table import Table
+
+from cli.session import out, run, settings
+from runtime.stack import Member, Stack
+
+app = typer.Typer()
+
+
+@app.command()
+def up() -> None:
+    """Start what this machine needs (Temporal, libvirt, workers), and declare it as a zone and a hypervisor."""
+    found = settings()
+    members = run(Stack(found).up(_say))
+    _show(members)
+    out.print(f"Temporal UI: http://127.0.0.1:{found.ui_port}  manifests of this machine: {found.manifests}")
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started. Guests go on; their VMs live on in the database."""
+    run(Stack(settings()).down(_say))
+
+
+@app.command()
+def status() -> None:
+    """Show the parts of this machine's stack."""
+    _show(run(Stack(settings()).status()))
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False)
+
+
+def _show(members: list[Member]) -> None:
+    grid = Table("NAME", "STATE", "READY", "PID", "WHERE", box=None, header_style="bold", pad_edge=False)
+    for member in members:
+        grid.add_row(member.name, member.state, str(member.ready), str(member.pid or ""), member.where)
+    out.print(grid)

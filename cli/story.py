@@ -1,0 +1,105 @@
+"""A VM's story, told from its history: what was asked, what was done, what came of it."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHandle
+from temporalio.converter import DataConverter
+
+from domain.model import Value
+from manifests.contract import OBJECT_MEMO
+
+
+class Line(Value):
+    """One line of the story. kind: `asked`, `step`, `done`, `trouble` or `status`."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+async def tell(handle: WorkflowHandle[Any, Any], converter: DataConverter) -> AsyncIterator[Line]:
+    """Yield the story of one run, oldest first."""
+    teller = _Teller(converter)
+    async for event in handle.fetch_history_events():
+        line = await teller.line(event)
+        if line is not None:
+            yield line
+
+
+class _Teller:
+    """Remembers which activity an outcome belongs to, and the last published status."""
+
+    def __init__(self, converter: DataConverter) -> None:
+        self._converter = converter
+        self._steps: dict[int, str] = {}
+        self._status = ""
+
+    async def line(self, event: HistoryEvent) -> Line | None:
+        told = await self._told(event)
+        if told is None:
+            return None
+        return Line(at=event.event_time.ToDatetime(), kind=told[0], text=told[1])
+
+    async def _told(self, event: HistoryEvent) -> tuple[str, str] | None:  # noqa: PLR0911 - one row an event type
+        match event.event_type:
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+                return "asked", "declared"
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+                return "status", "history was long; the life goes on in a new run"
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+                return await self._signal(event)
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                accepted = event.workflow_execution_update_accepted_event_attributes.accepted_request
+                return "asked", f"{accepted.input.name} (request {accepted.meta.update_id})"
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                return await self._scheduled(event)
+            case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
+                return await self._published(event)
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+                return "status", "gone"
+            case _:
+                return self._outcome(event)
+
+    def _outcome(self, event: HistoryEvent) -> tuple[str, str] | None:
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                return "done", self._steps[event.activity_task_completed_event_attributes.scheduled_event_id]
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+                failed = event.activity_task_failed_event_attributes
+                why = failed.failure.application_failure_info.type
+                return "trouble", f"{self._steps[failed.scheduled_event_id]}: {why}: {failed.failure.message}"
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+                late = event.activity_task_timed_out_event_attributes
+                return "trouble", f"{self._steps[late.scheduled_event_id]}: {late.failure.message}"
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
+                dropped = event.activity_task_canceled_event_attributes
+                return "step", f"dropped, something else is wanted: {self._steps[dropped.scheduled_event_id]}"
+            case _:
+                return None
+
+    async def _signal(self, event: HistoryEvent) -> tuple[str, str]:
+        signal = event.workflow_execution_signaled_event_attributes
+        about = await self._converter.decode(signal.input.payloads) if signal.input.payloads else []
+        return "asked", " ".join([signal.signal_name, *map(str, about)])
+
+    async def _scheduled(self, event: HistoryEvent) -> tuple[str, str]:
+        name = event.activity_task_scheduled_event_attributes.activity_type.name
+        summary = name
+        if event.user_metadata.HasField("summary"):
+            (summary,) = await self._converter.decode([event.user_metadata.summary], [str])
+        self._steps[event.event_id] = summary
+        return "step", summary
+
+    async def _published(self, event: HistoryEvent) -> tuple[str, str] | None:
+        fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields
+        (document,) = await self._converter.decode([fields[OBJECT_MEMO]], [dict[str, Any]])
+        status = document.get("status", {})
+        told = f"{status.get('printableStatus')}: {status.get('message')}"
+        if told == self._status:
+            return None
+        self._status = told
+        return "status", told

@@ -1,0 +1,50 @@
+"""Kubernetes quantities, as far as machines need them: whole bytes and whole CPUs.
+
+Source: the Kubernetes API conventions, `resource.Quantity` (suffixes of decimal and binary SI).
+"""
+
+import re
+from decimal import Decimal
+
+_SUFFIXES = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "P": 10**15,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "Pi": 2**50,
+}
+_QUANTITY = re.compile(r"(?P<number>\d{1,18}(?:\.\d{1,9})?)(?P<suffix>[A-Za-z]{0,2})", re.ASCII)
+
+
+def parse_bytes(text: str | int) -> int:
+    """Return the bytes a quantity such as `8Gi`, `500M` or 1024 means; a ValueError tells what is wrong with it."""
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None or match["suffix"] not in _SUFFIXES:
+        raise ValueError(f"{text!r} is not a quantity; write for example 512Mi or 8Gi")
+    size = Decimal(match["number"]) * _SUFFIXES[match["suffix"]]
+    if size != int(size) or size <= 0:
+        raise ValueError(f"{text!r} is not a whole, positive number of bytes")
+    return int(size)
+
+
+def parse_cpus(text: str | int) -> int:
+    """Return the whole CPUs that `2`, "2" or "2000m" mean; a guest cannot have a part of a virtual CPU."""
+    match = re.fullmatch(r"(\d{1,6})(000m)?", str(text), re.ASCII)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a whole, positive number of CPUs")
+    return int(match[1])
+
+
+def format_bytes(size: float) -> str:
+    """Return bytes for people, in binary units: `512 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1024 or unit == "TiB":  # noqa: PLR2004 - the step of binary units
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" or size == int(size) else f"{size:.1f} {unit}"

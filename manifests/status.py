@@ -1,0 +1,162 @@
+"""Statuses as people read them: camelCase documents made from what the domain knows."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from domain.guest import Forward
+from domain.hypervisor import HypervisorFacts
+from domain.image import ImageFacts
+from domain.life import Hold, Life
+from domain.names import domain_name
+from domain.placement import Ledger, offers
+from domain.quantity import format_bytes
+from domain.status import Condition, ConditionType, PrintableStatus, explain, printable_status
+from manifests.base import InvalidManifestError, Schema
+
+
+def condition(each: Condition) -> dict[str, str]:
+    """Return a condition the way Kubernetes writes one."""
+    return {
+        "type": each.type.value,
+        "status": str(each.status),
+        "reason": each.reason,
+        "message": each.message,
+        "lastTransitionTime": timestamp(each.since),
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """Return RFC 3339 in UTC with whole seconds, as Kubernetes' metav1.Time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def machine_status(life: Life, conditions: tuple[Condition, ...], now: datetime) -> dict[str, Any]:
+    """Return a VM's status document."""
+    reason, message = explain(life, now)
+    seen = life.observed
+    status: dict[str, Any] = {
+        "printableStatus": printable_status(life, now).value,
+        "reason": reason,
+        "message": message,
+        "runStrategy": life.strategy.value,
+        "conditions": [condition(each) for each in conditions],
+        "vm": {
+            "name": domain_name(life.spec.name, life.uid),
+            "power": seen.power.value,
+            "incarnation": seen.incarnation,
+        },
+        "exits": life.exits,
+    }
+    if life.hypervisor:
+        status["placement"] = {"zone": life.zone, "hypervisor": life.hypervisor}
+    if life.image:
+        status["image"] = {"sha256": life.image.sha256, "virtualSize": life.image.virtual_size}
+    if seen.booted:
+        status["guest"] = {
+            "agentConnected": seen.guest.agent,
+            "addresses": list(seen.guest.addresses),
+            "hostname": seen.guest.hostname,
+            "os": seen.guest.os,
+        }
+    if seen.forwards:
+        status["forwards"] = [_forward(each) for each in seen.forwards]
+    return status
+
+
+def refused_status(problem: InvalidManifestError, now: datetime) -> dict[str, Any]:
+    """Return the status of an object whose manifest cannot be accepted: it provisions nothing, and says why."""
+    failure = Condition(
+        type=ConditionType.FAILURE,
+        status=True,
+        reason=problem.reason,
+        message=str(problem),
+        since=now,
+    )
+    return {
+        "printableStatus": PrintableStatus.PROVISIONING.value,
+        "reason": problem.reason,
+        "message": f"{problem}; delete the object, mend the manifest and apply it again",
+        "conditions": [condition(failure)],
+    }
+
+
+def _forward(each: Forward) -> dict[str, Any]:
+    return {"protocol": each.protocol, "guestPort": each.guest, "hostPort": each.host}
+
+
+class CopyState(StrEnum):
+    """How an image stands at one hypervisor."""
+
+    IMPORTING = "Importing"
+    READY = "Ready"
+    FAILED = "Failed"
+
+
+class Copy(Schema):
+    """An image at one hypervisor."""
+
+    state: CopyState = CopyState.IMPORTING
+    reason: str = ""
+    message: str = ""
+    facts: ImageFacts | None = None
+
+
+class ImageStatus(Schema):
+    """An Image's status: its copies by hypervisor."""
+
+    printable_status: str = ""
+    copies: dict[str, Copy] = Field(default_factory=dict)
+
+
+def image_status(copies: dict[str, Copy], *, deleting: bool) -> dict[str, Any]:
+    """Return an Image's status document; the one word is that of its best copy."""
+    states = {copy.state for copy in copies.values()}
+    best = next((state for state in (CopyState.READY, CopyState.IMPORTING, CopyState.FAILED) if state in states), None)
+    word = best.value if best else "Idle"
+    return {
+        "printableStatus": "Terminating" if deleting else word,
+        "copies": {name: copy.model_dump(by_alias=True, mode="json") for name, copy in copies.items()},
+    }
+
+
+def hypervisor_status(facts: HypervisorFacts | None, hold: Hold | None) -> dict[str, Any]:
+    """Return a Hypervisor's status document."""
+    ready = facts is not None and hold is None
+    status: dict[str, Any] = {
+        "printableStatus": "Ready" if ready else "NotReady",
+        "reason": hold.reason if hold else "Watching" if facts else "Connecting",
+        "message": hold.message if hold else "guests are watched" if facts else "waiting for its worker",
+    }
+    if facts:
+        status["facts"] = {
+            "uuid": facts.uuid,
+            "driver": facts.driver,
+            "version": facts.version,
+            "accelerator": facts.accelerator,
+            "acceleratorReason": facts.accelerator_reason,
+            "cpus": facts.cpus,
+            "memory": format_bytes(facts.memory),
+        }
+    return status
+
+
+def zone_status(ledger: Ledger) -> dict[str, Any]:
+    """Return a zone's status document: what each hypervisor has and has free, how many VMs are placed and wait."""
+    free = offers(ledger)
+    return {
+        "hypervisors": {
+            name: {
+                "ready": member.ready,
+                "cpus": member.capacity.cpus,
+                "memory": format_bytes(member.capacity.memory),
+                "freeCpus": free[name].cpus if name in free else 0,
+                "freeMemory": format_bytes(free[name].memory if name in free else 0),
+            }
+            for name, member in ledger.members.items()
+        },
+        "placed": len(ledger.placed),
+        "waiting": len(ledger.waiting),
+    }

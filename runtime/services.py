@@ -1,0 +1,97 @@
+"""The processes of a stack, as data: what to start, and by which condition to tell that it works."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from domain.problem import Problem
+from manifests.contract import LEDGER_QUEUE, LIFECYCLE_QUEUE, hypervisor_queue
+from runtime.client import connect
+from runtime.launch import Identity
+from runtime.processes import Process, started_at
+from runtime.settings import Settings
+from runtime.wait import Condition
+
+TEMPORAL = "temporal"
+DYNAMIC_CONFIG = {
+    "frontend.namespaceRPS.visibility": 1000,  # every list and watch asks visibility; a development server allows 100
+}
+"""Where our Temporal server departs from its defaults (https://docs.temporal.io/references/dynamic-configuration)."""
+_PROBE_PATIENCE = 2.0
+"""Seconds one look at a server may take; the look is repeated."""
+
+
+class Worker(NamedTuple):
+    """One worker process: its name, the arguments of `python -m workers`, and the task queues it must come to serve."""
+
+    name: str
+    arguments: tuple[str, ...]
+    queues: tuple[str, ...]
+    kind: "TaskQueueType.ValueType"
+
+
+def workers(settings: Settings) -> list[Worker]:
+    """Return the workers this machine runs."""
+    flows, steps = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    served = [Worker("lifecycle", ("lifecycle",), (LIFECYCLE_QUEUE, LEDGER_QUEUE), flows)]
+    if settings.hypervisor != "none":
+        name = settings.hypervisor_name
+        served.append(Worker("hypervisor", ("hypervisor", "--name", name), (hypervisor_queue(name),), steps))
+    return served
+
+
+def temporal_process(settings: Settings, program: Path, *, pages: bool = True) -> Process:
+    """Return the Temporal server over the home's SQLite file; pages: with its web pages."""
+    argv = [str(program), "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "warn"]
+    argv += ["--port", str(settings.temporal_port)]
+    argv += ["--ui-port", str(settings.ui_port)] if pages else ["--headless"]
+    argv += ["--db-filename", str(settings.database), "--namespace", settings.temporal_namespace]
+    for key, value in DYNAMIC_CONFIG.items():
+        argv += ["--dynamic-config-value", f"{key}={value}"]
+    return Process(TEMPORAL, argv, ready=lambda _: lambda: temporal_answers(settings))
+
+
+def worker_process(settings: Settings, worker: Worker, client: Client) -> Process:
+    """Return the process of one worker; it is ready when it polls its task queue."""
+
+    def ready(identity: Identity) -> Condition:
+        return lambda: polls(client, worker, identity)
+
+    argv = [sys.executable, "-m", "workers", *worker.arguments]
+    return Process(worker.name, argv, ready, env=settings.environment(), patience=120.0)
+
+
+async def temporal_answers(settings: Settings) -> bool:
+    """Tell whether the Temporal server is up and has the namespace."""
+    try:
+        client = await connect(settings, patience=_PROBE_PATIENCE)
+        await client.count_workflows()
+    except (Problem, RPCError):
+        return False
+    return True
+
+
+async def polls(client: Client, worker: Worker, identity: Identity) -> bool:
+    """Tell whether somebody has asked each of the worker's task queues for work since that process started.
+
+    The server remembers pollers for minutes after they are gone, so an older one proves nothing.
+    """
+    since = started_at(identity).timestamp()
+    return all([await _last_poll(client, queue, worker.kind) >= since for queue in worker.queues])
+
+
+async def _last_poll(client: Client, queue: str, kind: "TaskQueueType.ValueType") -> float:
+    """Return when a task queue was last asked for work, in seconds since the epoch; 0 when never."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=kind,
+    )
+    pollers = (await client.workflow_service.describe_task_queue(request)).pollers
+    return max((poller.last_access_time.ToMicroseconds() / 1e6 for poller in pollers), default=0.0)

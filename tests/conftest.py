@@ -1,0 +1,5 @@
+"""What every test may ask for."""
+
+from tests.temporal_server import client, temporal_settings
+
+__all__ = ["client", "temporal_settings"]

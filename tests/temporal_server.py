@@ -1,0 +1,62 @@
+"""A private Temporal server for the tests of one process, and a client of it.
+
+Import the fixtures in tests/conftest.py. With pytest-xdist every worker process has a server of its own: nothing is
+shared, and nothing is left running.
+"""
+
+import asyncio
+import random
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from manifests.contract import SEARCH_ATTRIBUTES
+from runtime import temporal_server
+from runtime.client import connect, ensure_search_attributes
+from runtime.processes import Processes
+from runtime.services import TEMPORAL, temporal_process
+from runtime.settings import Settings
+
+_PORTS = range(20_000, 32_000)
+"""Below the range the kernel takes the ports of outgoing connections from: one of those never gets in the way."""
+
+
+def free_port() -> int:
+    """Return a loopback port nobody listens on; chosen by chance, so that test processes rarely want the same."""
+    while True:
+        with socket.socket() as probe:
+            port = random.SystemRandom().choice(_PORTS)  # pytest-randomly seeds the shared generator alike everywhere
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def private_settings(home: Path) -> Settings:
+    """Return settings for a home of its own with ports of its own."""
+    return Settings(home=home, external_address=None, temporal_port=free_port(), ui_port=free_port(), hypervisor="none")
+
+
+@pytest.fixture(scope="session")
+async def temporal_settings() -> AsyncIterator[Settings]:
+    """Settings of a running server with vmflow's search attributes registered."""
+    with tempfile.TemporaryDirectory(prefix="vmflow-temporal-") as home:
+        settings = private_settings(Path(home))
+        program = await asyncio.to_thread(temporal_server.ensure, settings, print)
+        processes = Processes(settings.home)
+        try:
+            await processes.ensure_started(temporal_process(settings, program, pages=False))
+            await ensure_search_attributes(await connect(settings), SEARCH_ATTRIBUTES)
+            yield settings
+        finally:
+            await processes.ensure_stopped(TEMPORAL)
+
+
+@pytest.fixture(scope="session")
+async def client(temporal_settings: Settings) -> Client:
+    return await connect(temporal_settings)

@@ -1,0 +1,151 @@
+"""A small world for workflow tests: real Temporal, real workers, a simulated hypervisor, a real image server."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from domain.hypervisor import HypervisorSpec
+from drivers.factory import open_driver
+from drivers.simulator import SimulatorDriver
+from drivers.simulator.control import Control
+from images.policy import FetchPolicy
+from manifests.contract import PowerRequest, Update
+from manifests.fleet import Hypervisor
+from manifests.registry import kind_called, parse
+from runtime.objects import Document, Objects
+from tests.image_server import ImageServer
+from workers.hypervisor import hypervisor_worker
+from workers.lifecycle import workers
+
+PATIENCE = 60.0
+LOOPBACK = FetchPolicy(allowed_networks=("127.0.0.0/8",))
+
+
+class World:
+    """One zone with one simulated hypervisor, both named so that no other test's world meets them."""
+
+    def __init__(self, client: Client, directory: Path, server: ImageServer, **simulator: Any) -> None:
+        self.client = client
+        self.objects = Objects(client)
+        self.name = f"w{uuid.uuid4().hex[:8]}"
+        self.server = server
+        self.directory = directory
+        self.simulator = {"directory": str(directory), **simulator}
+
+    @property
+    def zone(self) -> Document:
+        return {"apiVersion": "vmflow.dev/v1alpha1", "kind": "Zone", "metadata": {"name": self.name}}
+
+    @property
+    def hypervisor(self) -> Document:
+        return {
+            "apiVersion": "vmflow.dev/v1alpha1",
+            "kind": "Hypervisor",
+            "metadata": {"name": self.name},
+            "spec": {"zone": self.name, "simulator": self.simulator},
+        }
+
+    def spec(self) -> HypervisorSpec:
+        manifest = parse(self.hypervisor)
+        assert isinstance(manifest, Hypervisor)
+        return manifest.domain()
+
+    def vm(self, name: str = "vm", *, strategy: str = "Always", image: str = "disk.qcow2", **http: str) -> Document:
+        return {
+            "apiVersion": "tensorstack.dev/v1beta1",
+            "kind": "VirtualServer",
+            "metadata": {
+                "name": name,
+                "namespace": self.name,
+                "labels": {"topology.kubernetes.io/zone": self.name},
+            },
+            "spec": {
+                "resources": {"cpu": {"cores": "1"}, "memory": "256Mi"},
+                "storage": {
+                    "root": {"pvc": {"size": "4Gi"}, "source": {"http": {"url": f"{self.server.url}/{image}", **http}}},
+                },
+                "runStrategy": strategy,
+            },
+        }
+
+    async def get(self, name: str = "vm") -> Document:
+        return await self.objects.get(kind_called("vs"), name, self.name)
+
+    def handle(self, name: str = "vm") -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(f"VirtualServer/{self.name}/{name}")
+
+    async def status(self, name: str = "vm") -> dict[str, Any]:
+        return (await self.get(name)).get("status", {})
+
+    async def until(self, wanted: Callable[[dict[str, Any]], bool], name: str = "vm") -> dict[str, Any]:
+        """Wait until a VM's status is as wanted and return it."""
+        status: dict[str, Any] = {}
+
+        async def there() -> bool:
+            nonlocal status
+            status = await self.status(name)
+            return wanted(status)
+
+        try:
+            await eventually(there)
+        except TimeoutError:
+            raise AssertionError(f"never as wanted; last: {status}") from None
+        return status
+
+    async def until_status(self, word: str, name: str = "vm") -> dict[str, Any]:
+        return await self.until(lambda status: status.get("printableStatus") == word, name)
+
+    async def ask(self, update: Update, name: str = "vm", **request: Any) -> None:
+        await self.objects.operate(update, PowerRequest(**request), name, self.name)
+
+    async def delete(self, name: str = "vm") -> None:
+        """Delete a VM and wait until its life is over."""
+        await self.objects.delete(kind_called("vs"), name, self.name)
+        async with asyncio.timeout(PATIENCE):
+            await self.handle(name).result()
+
+    @asynccontextmanager
+    async def lifecycle(self) -> AsyncIterator[None]:
+        """Serve workflows meanwhile."""
+        async with AsyncExitStack() as stack:
+            for worker in workers(self.client):
+                await stack.enter_async_context(worker)
+            yield
+
+    @asynccontextmanager
+    async def near(self) -> AsyncIterator[SimulatorDriver]:
+        """Serve the hypervisor meanwhile."""
+        driver = open_driver(self.spec())
+        assert isinstance(driver, SimulatorDriver)
+        try:
+            with hypervisor_worker(self.client, driver, self.name, LOOPBACK) as worker:
+                async with worker:
+                    yield driver
+        finally:
+            driver.close()
+
+    def control(self) -> Control:
+        return Control(str(self.directory))
+
+    async def declare(self) -> None:
+        await self.objects.apply(self.zone)
+        await self.objects.apply(self.hypervisor)
+
+    async def end(self) -> None:
+        """Delete what the world declared; its VMs are each test's own."""
+        for kind in ("hypervisors", "zones"):
+            await self.objects.delete(kind_called(kind), self.name)
+        async with asyncio.timeout(PATIENCE):
+            await self.client.get_workflow_handle(f"Hypervisor/{self.name}").result()
+            await self.client.get_workflow_handle(f"Zone/{self.name}").result()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
+    async with asyncio.timeout(patience):
+        while not await condition():
+            await asyncio.sleep(0.05)

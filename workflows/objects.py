@@ -1,0 +1,63 @@
+"""What every object's workflow does with its object: accept it and publish it."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from manifests.base import InvalidManifestError, Manifest
+from manifests.contract import OBJECT_MEMO, SearchAttribute
+from manifests.registry import id_of, parse
+
+_M = TypeVar("_M", bound=Manifest)
+
+_KEYS = {each: SearchAttributeKey.for_keyword(each.value) for each in SearchAttribute}
+
+
+class Publisher:
+    """Keeps memo and search attributes in step with the object; unchanged ones cost nothing.
+
+    What a starter already put into the memo is not published again.
+    """
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._manifest = dict(manifest)
+        self._document: dict[str, Any] = {}
+        known = workflow.info().typed_search_attributes
+        self._attributes = {name: known.get(key) or "" for name, key in _KEYS.items()}
+
+    def publish(self, status: dict[str, Any], attributes: dict[SearchAttribute, str], **metadata: str) -> None:
+        """Publish the manifest with this status; `metadata` is what the server adds (uid, creationTimestamp, ...)."""
+        added = {name: value for name, value in metadata.items() if value}
+        document = {**self._manifest, "metadata": {**self._manifest.get("metadata", {}), **added}, "status": status}
+        if document != self._document:
+            workflow.upsert_memo({OBJECT_MEMO: document})
+            self._document = document
+        updates: list[SearchAttributeUpdate[str]] = [
+            _KEYS[name].value_set(value)
+            for name, value in attributes.items()
+            if self._attributes.get(name, "") != value
+        ]
+        if updates:
+            workflow.upsert_search_attributes(updates)
+            self._attributes |= attributes
+
+
+def uid() -> str:
+    """Return the object's UID: the id of the first run of its workflow, which continue-as-new keeps."""
+    return workflow.info().first_execution_run_id
+
+
+def accepted(model: type[_M], document: Mapping[str, Any]) -> _M:
+    """Return the manifest a workflow was started with; InvalidManifestError when this workflow cannot live it.
+
+    A workflow started by any Temporal client gets what that client wrote: it is checked as the gateway would, and so is
+    the workflow's id, by which everybody finds the object.
+    """
+    manifest = parse(document)
+    if not isinstance(manifest, model):
+        raise InvalidManifestError([("kind", f"{manifest.kind} is not lived by {workflow.info().workflow_type}")])
+    if id_of(manifest) != workflow.info().workflow_id:
+        raise InvalidManifestError([("metadata.name", f"the workflow's id must be {id_of(manifest)}")])
+    return manifest

@@ -1,0 +1,76 @@
+"""Timeouts and retries, by name. None is written anywhere else."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig, LocalActivityConfig
+
+from domain.life import Hold
+from domain.problem import Verdict
+from manifests.contract import hypervisor_queue
+
+_HEARTBEAT = timedelta(seconds=10)
+"""A worker that was killed is noticed within this time, and its step starts again elsewhere."""
+
+_NOBODY_SERVES = timedelta(seconds=30)
+"""How long a step waits for a worker before the VM says that nobody serves its hypervisor."""
+
+_A_FEW_TIMES = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=10),
+    maximum_attempts=5,
+)
+"""Passing trouble passes within about half a minute, or the VM says what holds it up and tries less often."""
+
+
+def step(hypervisor: str, summary: str) -> ActivityConfig:
+    """One driver call. Cancelling waits for its end, so that two steps never work on one guest."""
+    return _near(hypervisor, summary, timedelta(minutes=15))
+
+
+def long_import(hypervisor: str, summary: str) -> ActivityConfig:
+    """An import may take a day; a dead one is noticed as fast as any step."""
+    return _near(hypervisor, summary, timedelta(hours=24))
+
+
+def endless(hypervisor: str, summary: str) -> ActivityConfig:
+    """The watch never ends by itself."""
+    return _near(hypervisor, summary, timedelta(days=365))
+
+
+def errand(summary: str) -> LocalActivityConfig:
+    """A question to another workflow, asked within the workflow task."""
+    return LocalActivityConfig(
+        start_to_close_timeout=timedelta(seconds=5),
+        schedule_to_close_timeout=timedelta(seconds=20),
+        retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2)),
+        summary=summary,
+    )
+
+
+def _near(hypervisor: str, summary: str, longest: timedelta) -> ActivityConfig:
+    return ActivityConfig(
+        task_queue=hypervisor_queue(hypervisor),
+        start_to_close_timeout=longest,
+        schedule_to_start_timeout=_NOBODY_SERVES,
+        heartbeat_timeout=_HEARTBEAT,
+        retry_policy=_A_FEW_TIMES,
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=summary,
+    )
+
+
+_FIRST_RETRY = timedelta(seconds=30)
+LAST_RETRY = timedelta(hours=1)
+"""The longest anything is left alone before it is tried again."""
+
+
+def retry_delay(hold: Hold) -> timedelta | None:
+    """Return after what time a held step is tried again; None: only when woken or asked."""
+    if hold.verdict is Verdict.TERMINAL:
+        return None
+    if hold.verdict is Verdict.WAIT:
+        return LAST_RETRY
+    doubled: timedelta = _FIRST_RETRY * 2 ** min(hold.attempts - 1, 10)
+    return min(doubled, LAST_RETRY)

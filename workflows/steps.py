@@ -1,0 +1,184 @@
+"""The steps of a VM's life: each asks one thing of the world and returns what the life learns from the answer."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.errands import ClaimRequest, Errands, ImageRequest
+    from activities.hypervisor import HypervisorActivities
+    from domain.guest import Observation, absent
+    from domain.hypervisor import Capacity
+    from domain.life import Hold, Life, learned
+    from domain.lifecycle import Step, grace
+    from domain.machine import guest_plan
+    from domain.placement import Claim
+    from domain.problem import Verdict
+    from domain.status import Reason
+    from manifests.contract import BuildOrder, StopOrder, Want
+    from workflows import options
+    from workflows.options import errand
+    from workflows.trouble import timed
+
+Learn = Callable[[Life], Life]
+"""What a life learns from a step. It is applied to the life as it is by then: requests may have come meanwhile."""
+
+LONG = {Step.DEFINE, Step.RUN, Step.STOP, Step.REMOVE}
+"""Steps that may take their time at a hypervisor: what the VM is doing is published before each."""
+
+TOUCHING = {Step.DEFINE, Step.RUN}
+"""Steps after which the hypervisor may hold something, whatever becomes of them."""
+
+
+async def survey(life: Life) -> Learn:
+    """Learn which zones may be asked for room: the one the VM names, else all."""
+    zones = [life.spec.zone] if life.spec.zone else await _zones()
+    if not zones:
+        return _held(Hold(reason=Reason.UNSCHEDULABLE, message="no zone is declared; apply a Zone and a Hypervisor"))
+    return lambda now: now.but(asked=tuple(zones))
+
+
+async def place(life: Life) -> Learn:
+    """Claim room in the first zone that has it; every zone that has none remembers the VM and wakes it."""
+    size = Capacity(cpus=life.spec.cpus, memory=life.spec.memory)
+    claim = Claim(uid=life.uid, vm=workflow.info().workflow_id, size=size)
+    refusals: dict[str, str] = {}
+    for zone in life.asked:
+        placement = await workflow.execute_local_activity_method(
+            Errands.ensure_claimed,
+            ClaimRequest(zone=zone, claim=claim),
+            **errand(f"claim room in {zone}"),
+        )
+        if placement.hypervisor:
+            chosen, name = zone, placement.hypervisor
+            await _give_back(refusals, life.uid)
+            return lambda now: now.but(zone=chosen, hypervisor=name, hold=None)
+        refusals[zone] = placement.message
+    message = "; ".join(f"{zone}: {refusal}" for zone, refusal in refusals.items())
+    return _held(Hold(reason=Reason.UNSCHEDULABLE, message=message, verdict=Verdict.WAIT))
+
+
+async def import_image(life: Life) -> Learn:
+    """Learn whether the image is at the hypervisor; if not, it is being imported and will wake the VM."""
+    answer = await workflow.execute_local_activity_method(
+        Errands.ensure_image,
+        _image_request(life),
+        **errand(f"look for the image at {life.hypervisor}"),
+    )
+    if answer.facts is not None:
+        facts = answer.facts
+        return lambda now: now.but(image=facts, lost=False, hold=None)
+    verdict = Verdict.TERMINAL if answer.failed else Verdict.WAIT
+    return _held(Hold(reason=answer.reason, message=answer.message, verdict=verdict))
+
+
+async def define(life: Life) -> Learn:
+    """Build the root disk, the seed and the domain."""
+    return await _build(life, HypervisorActivities.ensure_defined, f"define the domain on {life.hypervisor}")
+
+
+async def run(life: Life) -> Learn:
+    """Build what is missing and power on."""
+    return await _build(life, HypervisorActivities.ensure_running, f"build and power on at {life.hypervisor}")
+
+
+async def observe(life: Life) -> Learn:
+    """Look at the guest."""
+    seen = await workflow.execute_activity_method(
+        HypervisorActivities.observe,
+        life.uid,
+        **options.step(life.hypervisor, f"look at the guest on {life.hypervisor}"),
+    )
+    return _learned(seen)
+
+
+async def stop(life: Life) -> Learn:
+    """End the running incarnation."""
+    patience = grace(life)
+    seen = await workflow.execute_activity_method(
+        HypervisorActivities.ensure_stopped,
+        StopOrder(uid=life.uid, incarnation=life.observed.incarnation, grace=patience),
+        **options.step(life.hypervisor, f"end the incarnation, with {patience:.0f} s of grace"),
+    )
+    return _learned(seen)
+
+
+async def remove(life: Life) -> Learn:
+    """Remove the domain and everything built for it."""
+    await workflow.execute_activity_method(
+        HypervisorActivities.ensure_removed,
+        life.uid,
+        **options.step(life.hypervisor, f"remove the domain and its disks from {life.hypervisor}"),
+    )
+    return lambda now: now.but(observed=absent(now.uid), touched=False, stale=False, provisioned=False, hold=None)
+
+
+async def release(life: Life) -> Learn:
+    """Give room back, and the wish for an image that has not come."""
+    if life.hypervisor and life.image is None:
+        await workflow.execute_local_activity_method(
+            Errands.forget_image,
+            _image_request(life),
+            **errand("take the wish for the image back"),
+        )
+    await _give_back(life.asked, life.uid)
+    return lambda now: now.but(asked=(), zone="", hypervisor="", image=None)
+
+
+STEPS: dict[Step, Callable[[Life], Coroutine[Any, Any, Learn]]] = {
+    Step.SURVEY: survey,
+    Step.PLACE: place,
+    Step.IMPORT: import_image,
+    Step.DEFINE: define,
+    Step.RUN: run,
+    Step.OBSERVE: observe,
+    Step.STOP: stop,
+    Step.REMOVE: remove,
+    Step.RELEASE: release,
+}
+
+
+async def _build(
+    life: Life,
+    activity: Callable[[HypervisorActivities, BuildOrder], Observation],
+    summary: str,
+) -> Learn:
+    try:
+        seen = await workflow.execute_activity_method(
+            activity,
+            BuildOrder(plan=guest_plan(life.spec, life.uid), fresh=not life.provisioned),
+            **options.step(life.hypervisor, summary),
+        )
+    except ActivityError as error:
+        if isinstance(error.cause, ApplicationError) and error.cause.type == "ImageMissing" and not life.provisioned:
+            return lambda now: now.but(image=None, lost=True, touched=False)
+        raise
+    return _learned(seen)
+
+
+async def _give_back(zones: Iterable[str], uid: str) -> None:
+    for zone in zones:
+        await workflow.execute_local_activity_method(
+            Errands.ensure_released,
+            args=[zone, uid],
+            **errand(f"give room back in {zone}"),
+        )
+
+
+async def _zones() -> list[str]:
+    return await workflow.execute_local_activity_method(Errands.zones, **errand("name the zones"))
+
+
+def _image_request(life: Life) -> ImageRequest:
+    want = Want(hypervisor=life.hypervisor, vm=workflow.info().workflow_id)
+    return ImageRequest(namespace=life.spec.namespace, source=life.spec.source, want=want, lost=life.lost)
+
+
+def _learned(seen: Observation) -> Learn:
+    return lambda life: learned(life, seen, workflow.now())
+
+
+def _held(hold: Hold) -> Learn:
+    return lambda life: life.but(hold=timed(hold, life.hold, workflow.now()))

@@ -1,0 +1,39 @@
+"""Failed steps as holds: what an activity's failure means for the life that met it."""
+
+from datetime import datetime
+
+from temporalio import exceptions
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType
+
+from activities.problems import ProblemReport
+from domain.life import Hold
+from domain.status import Reason
+from workflows.options import retry_delay
+
+
+def hold_for(error: ActivityError, before: Hold | None, now: datetime) -> Hold:
+    """Return the hold a failed step puts on a life; the same trouble again waits longer."""
+    return timed(_hold(error), before, now)
+
+
+def timed(hold: Hold, before: Hold | None, now: datetime) -> Hold:
+    """Return a hold with its attempts counted and the time of the next one, if time alone may help."""
+    attempts = before.attempts + 1 if before is not None and before.reason == hold.reason else 1
+    delay = retry_delay(hold.model_copy(update={"attempts": attempts}))
+    return hold.model_copy(update={"attempts": attempts, "until": None if delay is None else now + delay})
+
+
+def _hold(error: ActivityError) -> Hold:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.details:
+        report = ProblemReport.model_validate(cause.details[0])
+        return Hold(reason=report.reason, message=report.message, field=report.field, verdict=report.verdict)
+    if isinstance(cause, exceptions.TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
+        return Hold(
+            reason=Reason.HYPERVISOR_NOT_SERVED,
+            message="no worker serves the hypervisor; start one, and the step goes on",
+        )
+    if isinstance(cause, ApplicationError):
+        return Hold(reason=cause.type or "StepFailed", message=cause.message)
+    told = cause.message if isinstance(cause, FailureError) else str(cause or error)
+    return Hold(reason="StepFailed", message=f"{error.activity_type}: {told}")

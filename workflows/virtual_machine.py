@@ -1,0 +1,204 @@
+"""The life of a virtual machine, from its declaration to its deletion.
+
+Its loop is four sentences: continue as new when history is long; rest while held or when the table has nothing to do;
+else perform the step the table gives; and learn what came of it. Handlers validate and record; only the loop acts.
+"""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from domain import life as lives
+    from domain.life import Life, Wake
+    from domain.lifecycle import Goal, Step, goal, held, next_step
+    from domain.model import Value
+    from domain.run_strategy import Operation, refusal
+    from domain.status import Condition, conditions
+    from manifests.base import InvalidManifestError
+    from manifests.contract import (
+        PowerAnswer,
+        PowerRequest,
+        SearchAttribute,
+        Signal,
+        Update,
+        WorkflowType,
+    )
+    from manifests.status import machine_status, refused_status, timestamp
+    from manifests.virtual_server import VirtualServer
+    from workflows import steps
+    from workflows.objects import Publisher, accepted, uid
+    from workflows.trouble import hold_for
+
+
+class Carried(Value):
+    """What a VM takes along when it continues as new."""
+
+    life: Life
+    conditions: tuple[Condition, ...]
+
+
+@workflow.defn(name=WorkflowType.VIRTUAL_MACHINE)
+class VirtualMachine:
+    """One virtual machine. Input: its manifest, as people write it; `carried` is for continue-as-new only."""
+
+    @workflow.init
+    def __init__(self, manifest: dict[str, Any], carried: Carried | None = None) -> None:
+        self._manifest = manifest
+        self._problem: InvalidManifestError | None = None
+        self._stirred = False
+        self._conditions = carried.conditions if carried else ()
+        self._publisher = Publisher(manifest)
+        if carried:
+            self._life = carried.life
+            return
+        try:
+            self._life = lives.born(accepted(VirtualServer, manifest).machine(), uid(), workflow.now())
+        except InvalidManifestError as problem:
+            self._problem = problem
+
+    @workflow.run
+    async def run(self, manifest: dict[str, Any], carried: Carried | None = None) -> str:
+        """Live until deleted; returns a sentence for the Temporal UI."""
+        del manifest, carried
+        if self._problem:
+            return await self._refuse(self._problem)
+        while (step := next_step(self._life)) is not Step.END:
+            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+                workflow.continue_as_new(args=[self._manifest, self._carried()])
+            if step is Step.REST or held(self._life, workflow.now()):
+                await self._rest()
+            else:
+                await self._perform(step)
+        return "deleted; nothing is left"
+
+    @workflow.update(name=Update.START)
+    def start(self, request: PowerRequest) -> PowerAnswer:
+        """Run the guest."""
+        return self._ask(Operation.START, request)
+
+    @workflow.update(name=Update.STOP)
+    def stop(self, request: PowerRequest) -> PowerAnswer:
+        """Stop the guest: by its agent, then by ACPI, after the grace period by power-off; at once when forced."""
+        return self._ask(Operation.STOP, request)
+
+    @workflow.update(name=Update.RESTART)
+    def restart(self, request: PowerRequest) -> PowerAnswer:
+        """End the running incarnation and start another."""
+        return self._ask(Operation.RESTART, request)
+
+    @start.validator
+    def _may_start(self, request: PowerRequest) -> None:
+        self._admit(Operation.START, request)
+
+    @stop.validator
+    def _may_stop(self, request: PowerRequest) -> None:
+        self._admit(Operation.STOP, request)
+
+    @restart.validator
+    def _may_restart(self, request: PowerRequest) -> None:
+        self._admit(Operation.RESTART, request)
+
+    @workflow.signal(name=Signal.DELETE)
+    def delete(self) -> None:
+        """Delete the VM. Accepted with every worker down; nothing takes it back."""
+        if self._problem is None:
+            self._life = lives.deleted(self._life, workflow.now())
+        self._stirred = True
+
+    @workflow.signal(name=Signal.WAKE)
+    def wake(self, about: Wake) -> None:
+        """Say that something may have changed: a hint, never a fact."""
+        if self._problem is None:
+            self._life = lives.woken(self._life, about)
+        self._stirred = True
+
+    async def _rest(self) -> None:
+        """Wait for a request, a wake, or the time at which a held step is tried again."""
+        self._publish()
+        hold = self._life.hold
+        timeout = hold.until - workflow.now() if hold and hold.until else None
+        self._stirred = False
+        try:
+            await workflow.wait_condition(lambda: self._stirred, timeout=timeout)
+        except TimeoutError:
+            return
+
+    async def _perform(self, step: Step) -> None:
+        """Perform one step; drop it when something else is wanted meanwhile."""
+        self._life = self._life.but(touched=self._life.touched or step in steps.TOUCHING)
+        if step in steps.LONG:
+            self._publish()
+        aim = self._aim()
+        work = asyncio.create_task(steps.STEPS[step](self._life))
+        await workflow.wait_condition(lambda: work.done() or self._aim() != aim)
+        if not work.done():
+            work.cancel()
+        try:
+            learn = await work
+        except ActivityError as error:
+            if self._aim() == aim:
+                self._life = self._life.but(hold=hold_for(error, self._life.hold, workflow.now()))
+            else:
+                self._life = self._life.but(stale=self._life.touched)
+        except asyncio.CancelledError:
+            self._life = self._life.but(stale=self._life.touched)
+        else:
+            self._life = learn(self._life)
+
+    def _aim(self) -> tuple[Goal, str, bool]:
+        """Return what the current step serves; a step is dropped when this changes under it."""
+        return goal(self._life), self._life.ending, self._life.forced
+
+    def _admit(self, operation: Operation, request: PowerRequest) -> None:
+        if self._problem:
+            raise ApplicationError(str(self._problem), type=self._problem.reason)
+        if self._life.deleting:
+            raise ApplicationError(f"{operation} is too late: the VM is being deleted", type="Conflict")
+        known = _request_id(request) in self._life.requests
+        why = "" if known else refusal(self._life.strategy, operation)
+        if why:
+            raise ApplicationError(why, type="Conflict")
+
+    def _ask(self, operation: Operation, request: PowerRequest) -> PowerAnswer:
+        self._life = lives.asked_for(self._life, operation, _request_id(request), force=request.force)
+        self._stirred = True
+        return PowerAnswer(run_strategy=self._life.strategy)
+
+    def _carried(self) -> Carried:
+        return Carried(life=self._life, conditions=self._conditions)
+
+    def _publish(self) -> None:
+        life, now = self._life, workflow.now()
+        self._conditions = conditions(life, self._conditions, now)
+        status = machine_status(life, self._conditions, now)
+        self._publisher.publish(
+            status,
+            {
+                SearchAttribute.KIND: "VirtualServer",
+                SearchAttribute.NAMESPACE: life.spec.namespace,
+                SearchAttribute.NAME: life.spec.name,
+                SearchAttribute.STATUS: status["printableStatus"],
+                SearchAttribute.HYPERVISOR: life.hypervisor,
+            },
+            uid=life.uid,
+            creationTimestamp=timestamp(life.created),
+            deletionTimestamp=timestamp(life.deleting) if life.deleting else "",
+        )
+        workflow.set_current_details(f"**{status['printableStatus']}** ({status['reason']}): {status['message']}")
+
+    async def _refuse(self, problem: InvalidManifestError) -> str:
+        """Show what is wrong with the manifest until somebody deletes the object; touch nothing."""
+        self._publisher.publish(
+            refused_status(problem, workflow.now()), {SearchAttribute.KIND: "VirtualServer"}, uid=uid()
+        )
+        workflow.set_current_details(f"**refused**: {problem}")
+        await workflow.wait_condition(lambda: self._stirred)
+        return "deleted; its manifest was never accepted"
+
+
+def _request_id(request: PowerRequest) -> str:
+    info = workflow.current_update_info()
+    return request.request or (info.id if info else "")

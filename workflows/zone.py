@@ -1,0 +1,114 @@
+"""The life of a zone: a ledger of what its hypervisors hold, kept by one workflow, so that no claim is made twice."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from domain import placement
+    from domain.hypervisor import Capacity
+    from domain.life import Wake
+    from domain.placement import Claim, Ledger, Member, Placement
+    from manifests.base import InvalidManifestError
+    from manifests.contract import Join, SearchAttribute, Signal, Update, WorkflowType
+    from manifests.fleet import Zone as ZoneManifest
+    from manifests.status import refused_status, zone_status
+    from workflows.objects import Publisher, accepted, uid
+
+
+@workflow.defn(name=WorkflowType.ZONE)
+class Zone:
+    """One zone. Input: its manifest; the ledger is for continue-as-new only."""
+
+    @workflow.init
+    def __init__(self, manifest: dict[str, Any], ledger: Ledger | None = None) -> None:
+        self._manifest = manifest
+        self._ledger = ledger or Ledger()
+        self._deleting = False
+        self._stirred = True
+        self._publisher = Publisher(manifest)
+        self._problem: InvalidManifestError | None = None
+        try:
+            self._name = accepted(ZoneManifest, manifest).metadata.name
+        except InvalidManifestError as problem:
+            self._name, self._problem = "", problem
+
+    @workflow.run
+    async def run(self, manifest: dict[str, Any], ledger: Ledger | None = None) -> str:
+        """Keep the ledger until the zone is deleted and empty."""
+        del manifest, ledger
+        while not (self._deleting and not self._ledger.members and not self._ledger.placed):
+            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+                workflow.continue_as_new(args=[self._manifest, self._ledger])
+            self._publish()
+            await workflow.wait_condition(lambda: self._stirred)
+            self._stirred = False
+            await self._wake_the_waiting()
+        return "deleted; no hypervisor and no VM is left in it"
+
+    @workflow.update(name=Update.CLAIM)
+    def claim(self, claim: Claim) -> Placement:
+        """Claim room for a VM; claiming again gives the same answer."""
+        if self._deleting or self._problem:
+            return Placement(message=str(self._problem or "the zone is being deleted"))
+        before = self._ledger
+        self._ledger, answer = placement.place(self._ledger, claim)
+        self._stirred = self._stirred or self._ledger is not before
+        return answer
+
+    @workflow.signal(name=Signal.RELEASE)
+    def release(self, uid: str) -> None:
+        """Give a VM's room back."""
+        self._change(placement.release(self._ledger, uid))
+
+    @workflow.signal(name=Signal.JOIN)
+    def join(self, join: Join) -> None:
+        """Learn what a hypervisor offers."""
+        member = Member(capacity=Capacity(cpus=join.cpus, memory=join.memory), ready=join.ready)
+        self._change(placement.join(self._ledger, join.name, member))
+
+    @workflow.signal(name=Signal.LEAVE)
+    def leave(self, name: str) -> None:
+        """Learn that a hypervisor is gone."""
+        self._change(placement.leave(self._ledger, name))
+
+    @workflow.signal(name=Signal.DELETE)
+    def delete(self) -> None:
+        """Delete the zone as soon as its hypervisors and VMs are gone; no new claims from now on."""
+        self._deleting = True
+        self._stirred = True
+
+    def _change(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._stirred = True
+
+    async def _wake_the_waiting(self) -> None:
+        """Wake VMs that could be placed now. Each claims again; one that finds the room taken goes on waiting."""
+        for vm in placement.to_wake(self._ledger):
+            try:
+                await workflow.get_external_workflow_handle(vm).signal(Signal.WAKE, Wake.ROOM)
+            except Exception as gone:  # noqa: BLE001 - the SDK has no type for "no such workflow"
+                workflow.logger.info("a waiting VM is gone", extra={"vm": vm, "error": str(gone)})
+                self._forget(vm)
+
+    def _forget(self, vm: str) -> None:
+        gone = [claim.uid for claim in self._ledger.waiting.values() if claim.vm == vm]
+        for each in gone:
+            self._ledger = placement.release(self._ledger, each)
+
+    def _publish(self) -> None:
+        if self._problem:
+            status = refused_status(self._problem, workflow.now())
+            self._publisher.publish(status, {SearchAttribute.KIND: "Zone"}, uid=uid())
+            return
+        status = zone_status(self._ledger)
+        self._publisher.publish(
+            status,
+            {
+                SearchAttribute.KIND: "Zone",
+                SearchAttribute.NAME: self._name,
+                SearchAttribute.STATUS: "Terminating" if self._deleting else "Ready",
+            },
+            uid=uid(),
+        )
+        workflow.set_current_details(f"{status['placed']} VMs placed, {status['waiting']} waiting for room")
