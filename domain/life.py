@@ -97,11 +97,14 @@ def born(spec: MachineSpec, uid: str, now: datetime) -> Life:
 
 
 def asked_for(life: Life, operation: Operation, request: str, *, force: bool = False) -> Life:
-    """Record an operation the table allows; one whose request id is known changes nothing."""
+    """Record an operation; one whose request id is known changes nothing.
+
+    What the table does not list keeps the strategy: a forced stop of a guest that ignores an earlier one.
+    """
     if request in life.requests:
         return life
     return life.but(
-        strategy=TRANSITIONS[life.strategy, operation],
+        strategy=TRANSITIONS.get((life.strategy, operation), life.strategy),
         wanted=operation is not Operation.STOP,
         ending=life.observed.incarnation if operation is Operation.RESTART else "",
         forced=force,

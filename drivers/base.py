@@ -101,7 +101,8 @@ class Driver(Protocol):
         """Name everything vmflow made here that belongs to no defined domain (disks, seeds, partial files, …).
 
         For audits: an empty list after every lifecycle. A partial file belongs to no domain, whosever it will be; the
-        name of what was built for a guest contains its UID. The image cache does not count, its partial files do.
+        name of what was built for a guest contains its UID. Of the image cache only
+        `drivers.cache.partial_images` counts.
         """
 
     def close(self) -> None:

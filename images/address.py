@@ -1,10 +1,15 @@
 """Which network addresses an import may connect to. Pure."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+_UNICAST = ip_network("2000::/3")
+"""All of IPv6 that is handed out as global unicast so far (RFC 4291, IANA)."""
+_SPECIAL = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"))
+"""Protocol assignments and the 6to4 relay (RFC 6890): nobody serves images there, whatever Python calls them."""
 
 
 def effective(address: Address) -> Address:
@@ -23,5 +28,7 @@ def may_reach(address: Address, allowed: Iterable[Network]) -> bool:
 
 
 def _is_public(address: Address) -> bool:
-    hidden = isinstance(address, IPv6Address) and (address.sixtofour or address.teredo)
-    return address.is_global and not (address.is_multicast or address.is_reserved or hidden)
+    if isinstance(address, IPv6Address):
+        tunnel = address.sixtofour or address.teredo
+        return address in _UNICAST and address.is_global and not tunnel
+    return address.is_global and not address.is_multicast and not any(address in network for network in _SPECIAL)

@@ -47,7 +47,11 @@ def workers(settings: Settings) -> list[Worker]:
 
 
 def temporal_process(settings: Settings, program: Path, *, pages: bool = True) -> Process:
-    """Return the Temporal server over the home's SQLite file; pages: with its web pages."""
+    """Return the Temporal server over the home's SQLite file, whose folder it makes for its owner alone.
+
+    pages: with its web pages.
+    """
+    settings.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [str(program), "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "warn"]
     argv += ["--port", str(settings.temporal_port)]
     argv += ["--ui-port", str(settings.ui_port)] if pages else ["--headless"]

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> Path:
         """Return the SQLite file of the Temporal server that `vmflow up` runs: the one thing to back up."""
-        return self.home / "temporal.db"
+        return self.home / "temporal/temporal.db"
 
     @property
     def hypervisor_directory(self) -> Path:

@@ -155,6 +155,18 @@ def _run(argv: list[str], seconds: float, **env: str) -> None:
         raise Refusal(str(error)) from error
 
 
+def _ensure_and_print(settings: Settings) -> None:
+    try:
+        found = settings.external_address or ensure(settings, _tell)
+    except Problem as problem:
+        sys.exit(str(problem))
+    print(found)  # noqa: T201 (a command's answer)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 (a command's progress)
+
+
 async def download(folder: str) -> None:
     """Let the SDK put its program into the folder: it can only do so by starting it."""
     try:
@@ -168,8 +180,7 @@ def main(arguments: list[str]) -> None:
     """Serve `ensure` (prints the path, or the address that makes one unnecessary) and `download FOLDER`."""
     match arguments:
         case ["ensure"]:
-            settings = Settings()
-            print(settings.external_address or ensure(settings, lambda line: print(line, file=sys.stderr)))  # noqa: T201 (a command's answer)
+            _ensure_and_print(Settings())
         case ["download", folder]:
             asyncio.run(download(folder))
         case _:

@@ -43,6 +43,7 @@ class Resource:
     truncate_after: close the connection after this many body bytes.
     stall_after:    fall silent after this many body bytes until the client leaves.
     headers:        further headers, over those above.
+    range_headers:  the same for partial answers only.
     """
 
     body: bytes | Path
@@ -57,6 +58,7 @@ class Resource:
     truncate_after: int | None = None
     stall_after: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    range_headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -212,7 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Length"] = str(end - start)
         exchange.status = HTTPStatus.PARTIAL_CONTENT if span else HTTPStatus.OK
         self.send_response(exchange.status)
-        for name, value in (headers | resource.headers).items():
+        further = resource.headers | (resource.range_headers if span else {})
+        for name, value in (headers | further).items():
             if value:
                 self.send_header(name, value)
         self.end_headers()
@@ -229,7 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, exchange: Exchange, resource: Resource, start: int, end: int) -> None:
         started = monotonic()
         for block in resource.blocks(start, end):
-            limit = min((stop for stop in (resource.truncate_after, resource.stall_after) if stop is not None), default=end)
+            limit = min(
+                (stop for stop in (resource.truncate_after, resource.stall_after) if stop is not None), default=end
+            )
             part = block[: max(0, limit - exchange.served)]
             self._write(part, resource)
             exchange.served += len(part)

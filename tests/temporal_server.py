@@ -7,8 +7,10 @@ shared, and nothing is left running.
 import asyncio
 import random
 import socket
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,9 @@ from temporalio.client import Client
 from manifests.contract import SEARCH_ATTRIBUTES
 from runtime import temporal_server
 from runtime.client import connect, ensure_search_attributes
-from runtime.processes import Processes
-from runtime.services import TEMPORAL, temporal_process
+from runtime.services import temporal_answers, temporal_process
 from runtime.settings import Settings
+from runtime.wait import until
 
 _PORTS = range(20_000, 32_000)
 """Below the range the kernel takes the ports of outgoing connections from: one of those never gets in the way."""
@@ -42,19 +44,37 @@ def private_settings(home: Path) -> Settings:
     return Settings(home=home, external_address=None, temporal_port=free_port(), ui_port=free_port(), hypervisor="none")
 
 
+@contextmanager
+def tied(argv: Sequence[str], log: Path) -> Iterator[None]:
+    """Run a server that ends with this block, and also when the tests are killed: the pipe it hangs on closes then."""
+    script = '"$@" </dev/null & read -r _; kill -KILL $!; wait $!'
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            ["/bin/sh", "-c", script, "sh", *argv],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+        ),
+    ):
+        yield
+
+
 @pytest.fixture(scope="session")
 async def temporal_settings() -> AsyncIterator[Settings]:
     """Settings of a running server with vmflow's search attributes registered."""
     with tempfile.TemporaryDirectory(prefix="vmflow-temporal-") as home:
-        settings = private_settings(Path(home))
+        settings, log = private_settings(Path(home)), Path(home) / "temporal.log"
         program = await asyncio.to_thread(temporal_server.ensure, settings, print)
-        processes = Processes(settings.home)
-        try:
-            await processes.ensure_started(temporal_process(settings, program, pages=False))
+        with tied(temporal_process(settings, program, pages=False).argv, log):
+            try:
+                async with asyncio.timeout(60):
+                    await until(lambda: temporal_answers(settings), every=0.05)
+            except TimeoutError as error:
+                error.add_note(await asyncio.to_thread(log.read_text))
+                raise
             await ensure_search_attributes(await connect(settings), SEARCH_ATTRIBUTES)
             yield settings
-        finally:
-            await processes.ensure_stopped(TEMPORAL)
 
 
 @pytest.fixture(scope="session")

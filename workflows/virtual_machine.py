@@ -158,8 +158,9 @@ class VirtualMachine:
         if self._life.deleting:
             raise ApplicationError(f"{operation} is too late: the VM is being deleted", type="Conflict")
         known = _request_id(request) in self._life.requests
-        why = "" if known else refusal(self._life.strategy, operation)
-        if why:
+        harder = operation is Operation.STOP and request.force and self._life.observed.alive
+        why = refusal(self._life.strategy, operation)
+        if why and not known and not harder:
             raise ApplicationError(why, type="Conflict")
 
     def _ask(self, operation: Operation, request: PowerRequest) -> PowerAnswer:

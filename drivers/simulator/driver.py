@@ -16,6 +16,7 @@ from domain.guest import GuestPlan, Observation, StopCause
 from domain.hypervisor import HypervisorFacts, SimulatorSpec
 from domain.problem import Problem
 from drivers.base import Beat, Change
+from drivers.cache import partial_images
 from drivers.simulator import guests, journal, volumes
 from drivers.simulator.console import console
 from drivers.simulator.faults import Faults, Moment
@@ -162,7 +163,7 @@ class SimulatorDriver:
     def leftovers(self) -> list[str]:
         """Name the volumes without a domain and everything partial."""
         with self._call("leftovers"), self._store.reading() as db:
-            return volumes.orphans(db) + volumes.partial_images(self.images)
+            return volumes.orphans(db) + partial_images(self.images)
 
     def close(self) -> None:
         """Close the state file; guests go on by the clock."""

@@ -1,4 +1,4 @@
-"""Root disks, seeds and partial files: the simulator's storage pool, and its view of the image cache."""
+"""Root disks, seeds and partial files: the simulator's storage pool."""
 
 import json
 import sqlite3
@@ -99,8 +99,3 @@ def check_image(images: Path, plan: GuestPlan) -> None:
             f"the disk has {format_bytes(plan.disk)} and its image needs {format_bytes(size)}; ask for a larger disk",
             field=plan.owner,
         )
-
-
-def partial_images(images: Path) -> list[str]:
-    """Name the partial files of the image cache."""
-    return sorted(f"images/{path.name}" for path in images.glob("*.partial*"))

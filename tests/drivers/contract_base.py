@@ -46,9 +46,6 @@ class Backdoor(Protocol):
     def seed(self, uid: str) -> Seed:
         """Read the guest's seed."""
 
-    def owner(self, uid: str) -> str:
-        """Read the owner written beside the domain."""
-
 
 class ContractBase:
     """A concrete suite derives from `DriverContract` and supplies four fixtures:

@@ -21,7 +21,7 @@ class PowerContract(ContractBase):
 
     def test_running_a_guest_builds_it_and_powers_it_on(self, driver: Driver, plan: GuestPlan) -> None:
         seen = driver.ensure_running(plan, fresh=True)
-        assert (seen.uid, seen.power) == (plan.uid, Power.RUNNING)
+        assert (seen.uid, seen.power, seen.owner) == (plan.uid, Power.RUNNING, plan.owner)
         assert seen.incarnation
 
     def test_running_twice_keeps_the_incarnation(self, driver: Driver, plan: GuestPlan, running: Observation) -> None:
@@ -63,7 +63,7 @@ class PowerContract(ContractBase):
 
     def test_a_stop_without_grace_is_hard(self, driver: Driver, plan: GuestPlan, running: Observation) -> None:
         seen = driver.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=0, beat=quiet)
-        assert seen == Observation(uid=plan.uid, power=Power.OFF, cause=StopCause.HOST)
+        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.HOST)
         assert driver.observe(plan.uid) == seen
 
     def test_a_booted_guest_shuts_itself_down_when_asked(
@@ -73,7 +73,7 @@ class PowerContract(ContractBase):
         booted: Observation,
     ) -> None:
         seen = driver.ensure_stopped(plan.uid, incarnation=booted.incarnation, grace=self.patience, beat=quiet)
-        assert seen == Observation(uid=plan.uid, power=Power.OFF, cause=StopCause.GUEST)
+        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.GUEST)
 
     def test_a_guest_that_was_not_yet_listening_is_asked_again(
         self,
@@ -158,5 +158,5 @@ class PowerContract(ContractBase):
     ) -> None:
         backdoor.kill(plan.uid)
         seen = self.until(driver, plan.uid, lambda seen: not seen.alive)
-        assert seen == Observation(uid=plan.uid, power=Power.OFF, cause=StopCause.FAILED)
+        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.FAILED)
         assert driver.ensure_running(plan, fresh=False).incarnation not in {"", running.incarnation}

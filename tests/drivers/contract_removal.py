@@ -16,6 +16,15 @@ class RemovalContract(ContractBase):
         assert driver.leftovers() == []
         assert backdoor.content(plan.uid) == ""
 
+    def test_an_unfinished_import_is_a_leftover_and_a_cached_image_is_none(self, driver: Driver, image: str) -> None:
+        assert (driver.images / f"{image}.qcow2").is_file()
+        unfinished = driver.images / "unfinished.partial"
+        unfinished.touch()
+        try:
+            assert driver.leftovers() == ["images/unfinished.partial"]
+        finally:
+            unfinished.unlink()
+
     def test_removing_twice_is_removing_once(self, driver: Driver, plan: GuestPlan) -> None:
         driver.ensure_defined(plan, fresh=True)
         driver.ensure_removed(plan.uid)

@@ -36,9 +36,6 @@ class _Backdoor:
     def seed(self, uid: str) -> Seed:
         return Seed.model_validate(self._control.seed(uid))
 
-    def owner(self, uid: str) -> str:
-        return self._control.plan(uid).owner
-
 
 class TestSimulator(DriverContract):
     patience: ClassVar[float] = 20.0

@@ -148,6 +148,21 @@ def test_a_guest_that_is_removed_while_it_is_started_stays_removed(host: Simulat
     assert (host.inventory(), host.leftovers()) == ([], [])
 
 
+def test_an_attempt_that_lags_behind_does_not_replace_a_disk(host: SimulatorDriver, control: Control) -> None:
+    plan = new_plan()
+    rule = control.faults.inject(Fault(call="ensure_defined.partial", kind=Kind.HANG))
+    with ThreadPoolExecutor(1) as threads:
+        lagging = threads.submit(host.ensure_defined, plan, fresh=True)
+        eventually(lambda: control.faults.firings(rule), within=20, what="the first attempt hangs")
+        host.ensure_defined(plan, fresh=True)
+        control.write_disk(plan.uid)
+        disk = control.disk(plan.uid)
+        control.faults.withdraw(rule)
+        lagging.result(20)
+    assert control.disk(plan.uid) == disk
+    assert host.leftovers() == []
+
+
 def test_a_hanging_stop_ends_when_its_beat_raises(host: SimulatorDriver, control: Control) -> None:
     plan = new_plan()
     running = host.ensure_running(plan, fresh=True)

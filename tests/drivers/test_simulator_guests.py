@@ -82,7 +82,7 @@ def test_what_ends_a_guest_is_told(host: SimulatorDriver, control: Control, act,
     plan = new_plan()
     host.ensure_running(plan, fresh=True)
     act(control, plan.uid)
-    assert host.observe(plan.uid) == Observation(uid=plan.uid, power=Power.OFF, cause=cause)
+    assert host.observe(plan.uid) == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=cause)
     assert farewell in host.console(plan.uid, limit=10_000)
 
 
@@ -124,7 +124,9 @@ def test_a_host_that_reboots_leaves_every_guest_off_and_nobody_knows_why(
     plan = new_plan()
     running = host.ensure_running(plan, fresh=True)
     control.host_reboot()
-    assert host.observe(plan.uid) == Observation(uid=plan.uid, power=Power.OFF, cause=StopCause.UNKNOWN)
+    assert host.observe(plan.uid) == Observation(
+        uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.UNKNOWN
+    )
     assert host.ensure_running(plan, fresh=False).incarnation != running.incarnation
 
 
@@ -172,11 +174,6 @@ def test_the_disk_may_be_exactly_as_large_as_its_image(host: SimulatorDriver) ->
     assert host.ensure_defined(new_plan(image=image, disk=10 * 2**30), fresh=True).power is Power.OFF
     with pytest.raises(Problem, match="needs 10 GiB"):
         host.ensure_defined(new_plan(image=image, disk=10 * 2**30 - 1), fresh=True)
-
-
-def test_partial_files_of_the_image_cache_are_leftovers(host: SimulatorDriver) -> None:
-    (host.images / "abc.partial").touch()
-    assert host.leftovers() == ["images/abc.partial"]
 
 
 def test_nothing_can_happen_to_a_guest_that_is_not_there(host: SimulatorDriver, control: Control) -> None:

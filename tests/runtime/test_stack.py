@@ -76,6 +76,12 @@ async def test_up_declares_this_machine_and_the_declaration_outlives_the_server(
         assert found["kind"] == manifest["kind"]
 
 
+async def test_the_database_is_for_its_owner_alone(settings: Settings) -> None:
+    await Stack(settings.model_copy(update={"hypervisor": "none"})).up(print)
+    assert settings.database.stat().st_size > 0
+    assert settings.database.parent.stat().st_mode & 0o077 == 0
+
+
 async def test_a_port_that_is_taken_is_a_problem_that_names_the_setting(settings: Settings) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", settings.temporal_port))

@@ -139,6 +139,16 @@ def test_with_an_address_the_command_prints_it_and_looks_for_nothing() -> None:
     assert (outcome.stdout, outcome.stderr) == ("temporal.example:7233\n", "")
 
 
+def test_without_any_source_the_command_fails_with_one_sentence(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VMFLOW_HOME", str(world / "home"))
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    with pytest.raises(SystemExit, match="no source provides"):
+        temporal_server.main(["ensure"])
+    assert capsys.readouterr().out == ""
+
+
 def test_other_arguments_print_the_usage() -> None:
     outcome = command("remove")
     assert outcome.returncode != 0

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.drivers.simulator_host import qcow2
+from tests.disks import empty_qcow2
 from tests.image_server import ImageServer
 from tests.world import World
 
@@ -12,7 +12,7 @@ from tests.world import World
 @pytest.fixture
 def image_server() -> Iterator[ImageServer]:
     with ImageServer() as server:
-        server.serve("disk.qcow2", qcow2())
+        server.serve("/disk.qcow2", empty_qcow2())
         yield server
 
 

@@ -1,0 +1,67 @@
+"""What a guest tells of itself, through its agent or its DHCP lease. Never waits for a guest longer than a second."""
+
+import logging
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+import libvirt
+
+from domain.guest import GuestInfo, Power
+from drivers.libvirt.errors import is_code
+from drivers.libvirt.networks import Link
+from drivers.libvirt.sight import Sight
+
+_LOG = logging.getLogger(__name__)
+_AGENT_SECONDS = 1
+_ASKED = (
+    libvirt.VIR_DOMAIN_GUEST_INFO_OS | libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME | libvirt.VIR_DOMAIN_GUEST_INFO_INTERFACES
+)
+_SILENCE = (
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
+    libvirt.VIR_ERR_AGENT_UNSYNCED,
+    libvirt.VIR_ERR_AGENT_COMMAND_TIMEOUT,
+    libvirt.VIR_ERR_AGENT_COMMAND_FAILED,
+    libvirt.VIR_ERR_OPERATION_INVALID,
+    libvirt.VIR_ERR_OPERATION_TIMEOUT,
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+    libvirt.VIR_ERR_INTERNAL_ERROR,
+)
+"""How libvirt says that an agent does not answer, cannot, or is busy answering somebody else."""
+
+
+_ADDRESS = re.compile(r"if\.\d+\.addr\.\d+\.addr")
+
+
+def guest_info(connection: libvirt.virConnect, domain: libvirt.virDomain, seen: Sight, link: Link) -> GuestInfo:
+    """Return what is known now. Raises libvirtError only when the hypervisor itself is in trouble."""
+    told = _ask_agent(domain) if seen.connected and seen.power is Power.RUNNING else {}
+    addresses = usable(str(value) for key, value in told.items() if _ADDRESS.fullmatch(key))
+    if not addresses and seen.incarnation:
+        addresses = usable(each for mac in seen.macs for each in link.leased(connection, mac, seen.mark.at))
+    return GuestInfo(
+        agent=seen.connected,
+        addresses=addresses,
+        hostname=str(told.get("hostname", "")),
+        os=str(told.get("os.pretty-name", "")),
+    )
+
+
+def usable(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses somebody else can use, IPv4 first, each once."""
+    parsed = {ip_address(text) for text in addresses}
+    kept = [each for each in parsed if not (each.is_loopback or each.is_link_local or each.is_unspecified)]
+    return tuple(str(each) for each in sorted(kept, key=lambda each: (each.version, int(each))))
+
+
+def _ask_agent(domain: libvirt.virDomain) -> dict[str, object]:
+    try:
+        domain.agentSetResponseTimeout(_AGENT_SECONDS)
+        told: dict[str, object] = domain.guestInfo(_ASKED)
+    except libvirt.libvirtError as error:
+        if not is_code(error, *_SILENCE):
+            raise
+        _LOG.debug("the agent of %s does not answer: %s", domain.name(), error)
+        return {}
+    return told

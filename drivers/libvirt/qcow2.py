@@ -1,0 +1,29 @@
+"""The header of a qcow2 file, as far as a linked clone needs it.
+
+Source: QEMU's docs/interop/qcow2.txt.
+"""
+
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+_HEADER = struct.Struct(">4sIQIIQ")
+"""Magic, version, offset and length of the backing file's name, cluster bits, virtual size in bytes."""
+_MAGIC = b"QFI\xfb"
+
+
+class Header(NamedTuple):
+    """What a qcow2 file says of itself: the bytes a guest sees, and whether it leans on another file."""
+
+    virtual_size: int
+    backed: bool
+
+
+def read_header(path: Path) -> Header:
+    """Return a file's header; ValueError when it is not qcow2, FileNotFoundError when it is not there."""
+    with path.open("rb") as file:
+        start = file.read(_HEADER.size)
+    if len(start) < _HEADER.size or not start.startswith(_MAGIC):
+        raise ValueError(f"{path.name} is not a qcow2 file")
+    _, _, backing_offset, _, _, size = _HEADER.unpack(start)
+    return Header(virtual_size=size, backed=backing_offset != 0)

@@ -1,0 +1,33 @@
+"""The NoCloud seed: a small ISO image that cloud-init in the guest reads at its first boot.
+
+Source: cloud-init's NoCloud documentation: a volume labelled `cidata` with the files `meta-data` and `user-data`.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import pycdlib
+import yaml
+
+from domain.guest import GuestPlan
+
+_LABEL = "cidata"
+_ISO_LEVEL = 3
+
+
+def write_seed(path: Path, plan: GuestPlan) -> None:
+    """Write the seed; user data goes in byte for byte, everything else is serialised."""
+    metadata = {"instance-id": plan.uid, "local-hostname": plan.hostname}
+    contents = {
+        "meta-data": yaml.safe_dump(metadata, allow_unicode=True).encode(),
+        "user-data": plan.user_data.encode(),
+    }
+    iso = pycdlib.PyCdlib()
+    iso.new(interchange_level=_ISO_LEVEL, vol_ident=_LABEL, joliet=3, rock_ridge="1.09")
+    try:
+        for name, content in contents.items():
+            short = f"/{name.replace('-', '').upper()}.;1"
+            iso.add_fp(BytesIO(content), len(content), short, rr_name=name, joliet_path=f"/{name}")
+        iso.write(str(path))
+    finally:
+        iso.close()
