@@ -1,7 +1,5 @@
 """Steps that must run near a hypervisor: one driver call each, heartbeating while it blocks."""
 
-from images.cache import ImageCache
-from images.policy import FetchPolicy
 from temporalio import activity
 
 from activities.heartbeats import beat, heartbeating
@@ -10,6 +8,8 @@ from domain.guest import Observation, absent
 from domain.hypervisor import HypervisorFacts
 from domain.image import ImageFacts, ImageSource, ImportProgress
 from drivers.base import Driver
+from images.cache import ImageCache
+from images.policy import FetchPolicy
 from manifests.contract import BuildOrder, ConsoleRequest, StopOrder
 
 

@@ -62,6 +62,7 @@ class Watch:
         """Watch until cancelled, or until the driver cannot reach its hypervisor (a Problem that is retried)."""
         self._pending: set[str] = set()
         self._booting: dict[str, float] = {}
+        self._shown: dict[str, float] = {}
         self._gentle: dict[str, float] = {}
         self._owners: dict[str, str] = {}
         async with self._hints() as hints:
@@ -108,9 +109,12 @@ class Watch:
         silent = time.monotonic() - since > BOOT_PATIENCE.total_seconds()
         if seen.power is Power.RUNNING and not seen.guest.agent and not silent:
             self._booting[uid] = since
+            self._shown.setdefault(uid, since)
         if self._ripe(seen, news) or silent:
             await self._wake(uid)
             self._told.tell(seen)
+        if seen.power is not Power.RUNNING:
+            self._shown.pop(uid, None)
         if seen.power is Power.ABSENT:
             self._told.forget(uid)
             self._owners.pop(uid, None)
@@ -174,7 +178,12 @@ class Watch:
             await self._signal(listed.id, Signal.WAKE)
 
     def _progress(self) -> dict[str, BootProgress]:
-        return {uid: boot_progress(self._driver.console(uid, limit=CONSOLE_TAIL)) for uid in self._booting}
+        """Return how far guests are, from power-on until cloud-init says that it has finished, or time is up."""
+        progress = {uid: boot_progress(self._driver.console(uid, limit=CONSOLE_TAIL)) for uid in self._shown}
+        latest = time.monotonic() - BOOT_PATIENCE.total_seconds()
+        over = {uid for uid, since in self._shown.items() if since < latest or progress[uid].finished}
+        self._shown = {uid: since for uid, since in self._shown.items() if uid not in over}
+        return progress
 
     @asynccontextmanager
     async def _hints(self) -> AsyncIterator[asyncio.Queue[Change | BaseException]]:

@@ -28,10 +28,11 @@ _HYPERVISOR = kind_called("hypervisors")
 
 
 class Now(Value):
-    """What a VM is doing. fraction: how much of it is done, from 0 to 1, where that is known."""
+    """What a VM is doing. detail: its latest word; fraction: how much is done, from 0 to 1, where known."""
 
     status: str
     text: str
+    detail: str = ""
     fraction: float | None = None
 
 
@@ -50,9 +51,9 @@ async def now(objects: Objects, document: Document) -> Now:
     message = str(dig(document, "status", "message"))
     if reason == "Importing":
         return await _importing(objects, document, message)
-    if reason == "GuestBooting":
-        return await _booting(objects, document, message)
-    return Now(status=status, text=f"{message} {address(document)}".rstrip())
+    if reason in {"GuestBooting", "GuestBooted"}:
+        return await _booting(objects, document, status, f"{message} {address(document)}".rstrip())
+    return Now(status=status, text=message)
 
 
 async def _importing(objects: Objects, document: Document, message: str) -> Now:
@@ -73,14 +74,14 @@ async def _importing(objects: Objects, document: Document, message: str) -> Now:
     )
 
 
-async def _booting(objects: Objects, document: Document, message: str) -> Now:
+async def _booting(objects: Objects, document: Document, status: str, message: str) -> Now:
     hypervisor = dig(document, "status", "placement", "hypervisor")
     beat = await _heartbeat(objects, _HYPERVISOR, hypervisor, "", "watch")
     boot = (beat or {}).get("boots", {}).get(dig(document, "metadata", "uid"))
     if boot is None:
-        return Now(status="Starting", text=message)
+        return Now(status=status, text=message)
     progress = BootProgress.model_validate(boot)
-    return Now(status="Starting", text=f"booting: {progress.stage}" + (f" | {progress.line}" if progress.line else ""))
+    return Now(status=status, text=f"{message}: {progress.stage}", detail=progress.line)
 
 
 async def _heartbeat(objects: Objects, kind: Kind, name: str, namespace: str, activity: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from cli.follow import Now
 from cli.session import interactive, out
@@ -27,8 +28,8 @@ def _moving(name: str) -> Iterator[Callable[[Now], None]]:
         task = bar.add_task(name, total=None)
 
         def update(now: Now) -> None:
-            text = now.text.replace("[", r"\[")
-            bar.update(task, description=f"[bold]{now.status}[/] {text}", total=1.0, completed=now.fraction or 0.0)
+            text = Text.assemble((now.status, "bold"), " ", now.text, " ", (now.detail[:60], "dim")).markup
+            bar.update(task, description=text, total=None if now.fraction is None else 1.0, completed=now.fraction or 0)
 
         yield update
 
@@ -40,11 +41,11 @@ def _lines(name: str) -> Iterator[Callable[[Now], None]]:
 
     def update(now: Now) -> None:
         seconds = time.monotonic() - began
-        stage = f"{now.status} {now.text.split('|')[0]}"
+        told = f"{now.status}: {now.text}"
         shown, at = last[0]
         # Figures inside one stage change all the time: they are worth a line now and then.
-        if stage.rstrip("0123456789") != shown.rstrip("0123456789") and (now.fraction is None or seconds - at >= _STEP):
-            out.print(f"{seconds:6.1f} s  {name}  {now.status}: {now.text}", markup=False)
-            last[0] = (stage, seconds)
+        if told != shown and (now.fraction is None or seconds - at >= _STEP):
+            out.print(f"{seconds:6.1f} s  {name}  {told}", markup=False)
+            last[0] = (told, seconds)
 
     yield update

@@ -38,6 +38,8 @@ class Life(Value):
     strategy:    the current run strategy (`spec.run_strategy` is the one asked for at creation).
     wanted:      whether the guest is to run now, for the strategies that leave it to requests and exits.
     ending:      the incarnation a restart must end; empty when none.
+    spared:      an incarnation that was to end and was wanted again before it did. It may have been told to shut down
+                 already, so its end is vmflow's doing, not the guest's; empty when none.
     asked:       zones that may hold a claim of this VM, from before the first claim is sent.
     hypervisor:  where it is placed; empty before.
     image:       the cached image at that hypervisor, once known to be there.
@@ -56,6 +58,7 @@ class Life(Value):
     forced: bool = False
     deleting: datetime | None = None
     ending: str = ""
+    spared: str = ""
     asked: tuple[str, ...] = ()
     zone: str = ""
     hypervisor: str = ""
@@ -107,6 +110,7 @@ def asked_for(life: Life, operation: Operation, request: str, *, force: bool = F
         strategy=TRANSITIONS.get((life.strategy, operation), life.strategy),
         wanted=operation is not Operation.STOP,
         ending=life.observed.incarnation if operation is Operation.RESTART else "",
+        spared=_spared(life) if operation is Operation.START else "",
         forced=force,
         hold=None,
         requests=(*life.requests, request)[-REMEMBERED_REQUESTS:],
@@ -130,7 +134,7 @@ def learned(life: Life, seen: Observation, now: datetime) -> Life:
     ended = before not in {"", seen.incarnation}
     begun = seen.alive and seen.incarnation != before
     wanted = life.wanted
-    if ended and not seen.alive and life.ending != before and life.wanted:
+    if ended and not seen.alive and before not in {life.ending, life.spared} and life.wanted:
         wanted = wanted_after_exit(life.strategy, seen.cause)
     return life.but(
         observed=seen,
@@ -138,8 +142,15 @@ def learned(life: Life, seen: Observation, now: datetime) -> Life:
         hold=None,
         wanted=wanted,
         ending="" if ended else life.ending,
+        spared="" if ended else life.spared,
         forced=life.forced and not ended,
         exits=life.exits + (1 if ended else 0),
         started=now if begun else life.started,
         provisioned=life.provisioned or seen.power is not Power.ABSENT,
     )
+
+
+def _spared(life: Life) -> str:
+    """Return the incarnation a start takes back from a stop or a restart; empty when it was not to end."""
+    to_end = not life.wanted or bool(life.ending) or bool(life.spared)
+    return life.observed.incarnation if to_end else ""

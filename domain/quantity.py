@@ -5,6 +5,7 @@ Source: the Kubernetes API conventions, `resource.Quantity` (suffixes of decimal
 
 import re
 from decimal import Decimal
+from reprlib import repr as shortened
 
 _SUFFIXES = {
     "": 1,
@@ -13,12 +14,16 @@ _SUFFIXES = {
     "G": 10**9,
     "T": 10**12,
     "P": 10**15,
+    "E": 10**18,
     "Ki": 2**10,
     "Mi": 2**20,
     "Gi": 2**30,
     "Ti": 2**40,
     "Pi": 2**50,
+    "Ei": 2**60,
 }
+_LIMIT = 2**63 - 1
+"""The largest size Kubernetes, libvirt and QEMU can name: a signed 64-bit number of bytes."""
 _QUANTITY = re.compile(r"(?P<number>\d{1,18}(?:\.\d{1,9})?)(?P<suffix>[A-Za-z]{0,2})", re.ASCII)
 
 
@@ -26,10 +31,10 @@ def parse_bytes(text: str | int) -> int:
     """Return the bytes a quantity such as `8Gi`, `500M` or 1024 means; a ValueError tells what is wrong with it."""
     match = _QUANTITY.fullmatch(str(text))
     if match is None or match["suffix"] not in _SUFFIXES:
-        raise ValueError(f"{text!r} is not a quantity; write for example 512Mi or 8Gi")
+        raise ValueError(f"{shortened(text)} is not a quantity; write for example 512Mi or 8Gi")
     size = Decimal(match["number"]) * _SUFFIXES[match["suffix"]]
-    if size != int(size) or size <= 0:
-        raise ValueError(f"{text!r} is not a whole, positive number of bytes")
+    if size != int(size) or not 0 < size <= _LIMIT:
+        raise ValueError(f"{shortened(text)} is not a whole, positive number of bytes below 8Ei")
     return int(size)
 
 
@@ -37,7 +42,7 @@ def parse_cpus(text: str | int) -> int:
     """Return the whole CPUs that `2`, "2" or "2000m" mean; a guest cannot have a part of a virtual CPU."""
     match = re.fullmatch(r"(\d{1,6})(000m)?", str(text), re.ASCII)
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is not a whole, positive number of CPUs")
+        raise ValueError(f"{shortened(text)} is not a whole, positive number of CPUs")
     return int(match[1])
 
 

@@ -56,7 +56,7 @@ class Condition(Value):
     since: datetime
 
 
-AT_REST = {"Paused", "GuestBooted", "GuestSilent", "GuestBooting", "GuestOff"}
+AT_REST = frozenset({"Paused", "GuestBooted", "GuestSilent", "GuestBooting", "GuestOff"})
 """Reasons of a VM that waits for nothing but news of its guest."""
 
 _UNREACHABLE = {Reason.HYPERVISOR_UNREACHABLE, Reason.HYPERVISOR_NOT_SERVED}
@@ -81,6 +81,12 @@ _EXITS = {
     StopCause.FAILED: "the guest's process died",
     StopCause.CRASHED: "the guest's kernel panicked",
 }
+
+_CRASHES = {StopCause.FAILED: "GuestFailed", StopCause.CRASHED: "GuestCrashed"}
+"""Ends of a guest that nobody asked for, and what they are called; the others may be somebody's wish."""
+
+_IMPORTED = ("Succeeded", "Root disk has been imported successfully.")
+_PAUSED = ("Paused", "the guest is paused")
 
 
 def printable_status(life: Life, now: datetime) -> PrintableStatus:
@@ -111,7 +117,7 @@ def explain(life: Life, now: datetime) -> tuple[str, str]:
 
 def _at_rest(life: Life, now: datetime) -> tuple[str, str]:
     if life.observed.power is Power.PAUSED:
-        return "Paused", "the guest is paused"
+        return _PAUSED
     if life.observed.booted:
         return "GuestBooted", f"the guest is up on {life.hypervisor}"
     if up(life, now):
@@ -124,16 +130,14 @@ def _at_rest(life: Life, now: datetime) -> tuple[str, str]:
 def conditions(life: Life, before: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
     """Return the conditions; `since` is kept from `before` where the status is the same."""
     reason, message = explain(life, now)
-    hold = life.hold
-    failed = hold is not None and hold.verdict is not Verdict.WAIT
     booted = life.observed.booted
     paused = life.observed.power is Power.PAUSED
     imported = life.image is not None
     states = (
         (ConditionType.DATA_IMPORTED, imported, *(_IMPORTED if imported else (reason, message))),
         (ConditionType.READY, booted, reason, message),
-        (ConditionType.FAILURE, failed, reason if failed else "NoFailure", message if failed else "nothing failed"),
-        (ConditionType.PAUSED, paused, "Paused" if paused else "NotPaused", "the guest is paused" if paused else ""),
+        (ConditionType.FAILURE, *_failure(life, reason, message)),
+        (ConditionType.PAUSED, paused, *(_PAUSED if paused else ("NotPaused", "the guest is not paused"))),
     )
     since = {(each.type, each.status): each.since for each in before}
     return tuple(
@@ -142,4 +146,10 @@ def conditions(life: Life, before: tuple[Condition, ...], now: datetime) -> tupl
     )
 
 
-_IMPORTED = ("Succeeded", "Root disk has been imported successfully.")
+def _failure(life: Life, reason: str, message: str) -> tuple[bool, str, str]:
+    """Return the Failure condition: a step that failed, else a guest that ended as nobody wished."""
+    if life.hold is not None and life.hold.verdict is not Verdict.WAIT:
+        return True, reason, message
+    if life.observed.power is Power.OFF and life.observed.cause in _CRASHES:
+        return True, _CRASHES[life.observed.cause], _EXITS[life.observed.cause]
+    return False, "NoFailure", "nothing failed"

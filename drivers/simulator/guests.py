@@ -86,7 +86,7 @@ def power_on(db: sqlite3.Connection, uid: str, boot_seconds: float) -> bool:
     now = time.time()
     started = db.execute(
         "UPDATE guests SET incarnation = :incarnation, started = :now, booting = :now, listens = :now + :boot,"
-        " reboots = 0, ends = :never, cause = 'Unknown', paused = 0 WHERE uid = :uid AND ends <= :now",
+        " reboots = 0, ends = :never, paused = 0 WHERE uid = :uid AND ends <= :now",
         {"uid": uid, "incarnation": uuid.uuid4().hex, "now": now, "boot": boot_seconds, "never": _NEVER},
     )
     if started.rowcount:

@@ -107,7 +107,14 @@ class ContractBase:
         """The guest of `plan` with its operating system up."""
         if not self.boots:
             pytest.skip("guests do not boot here")
-        return self.until(driver, running.uid, lambda seen: seen.guest.agent and bool(seen.guest.addresses))
+        return self.until(driver, running.uid, _up)
+
+    @pytest.fixture
+    def settled(self, driver: Driver, running: Observation) -> Observation:
+        """The guest of `plan`, running and past everything that comes by itself after a power-on."""
+        if not self.boots:
+            return running
+        return self.until(driver, running.uid, _up)
 
     def until(self, driver: Driver, uid: str, holds: Callable[[Observation], bool]) -> Observation:
         """Observe a guest until something holds of it."""
@@ -119,6 +126,10 @@ class ContractBase:
         found = eventually(look, within=self.patience, what=f"guest {uid} as awaited")
         assert found is not None
         return found
+
+
+def _up(seen: Observation) -> bool:
+    return seen.guest.agent and bool(seen.guest.addresses)
 
 
 def quiet() -> None:

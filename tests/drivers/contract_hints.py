@@ -74,22 +74,22 @@ class HintsContract(ContractBase):
                 since=since,
             )
 
-    def test_a_stop_is_hinted_at(self, driver: Driver, plan: GuestPlan, running: Observation) -> None:
+    def test_a_stop_is_hinted_at(self, driver: Driver, plan: GuestPlan, settled: Observation) -> None:
         with watching(driver, within=self.patience) as watch:
             since = len(watch.hints)
-            driver.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=0, beat=quiet)
+            driver.ensure_stopped(plan.uid, incarnation=settled.incarnation, grace=0, beat=quiet)
             self.follow(driver, watch, plan.uid, lambda seen: seen.power is Power.OFF, since=since)
 
     def test_the_death_of_a_guest_is_hinted_at(
         self,
         driver: Driver,
-        running: Observation,
+        settled: Observation,
         backdoor: Backdoor,
     ) -> None:
         with watching(driver, within=self.patience) as watch:
             since = len(watch.hints)
-            backdoor.kill(running.uid)
-            self.follow(driver, watch, running.uid, lambda seen: seen.cause is StopCause.FAILED, since=since)
+            backdoor.kill(settled.uid)
+            self.follow(driver, watch, settled.uid, lambda seen: seen.cause is StopCause.FAILED, since=since)
 
     def test_a_removal_is_hinted_at(self, driver: Driver, plan: GuestPlan) -> None:
         driver.ensure_defined(plan, fresh=True)

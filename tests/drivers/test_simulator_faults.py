@@ -263,9 +263,9 @@ def test_workers_that_run_one_guest_at_once_leave_one_incarnation(
     control: Control,
 ) -> None:
     plan = new_plan()
-    started = control.faults.inject(Fault(call="ensure_running", moment=Moment.BEFORE, kind=Kind.HANG, times=None))
+    started = control.faults.inject(Fault(call="ensure_running.start", kind=Kind.HANG, times=None))
     workers = [worker(run_guest, simulator, plan) for _ in range(3)]
-    eventually(lambda: len(control.faults.firings(started)) == 3, within=60, what="three workers are about to run it")
+    eventually(lambda: len(control.faults.firings(started)) == 3, within=60, what="three workers are about to start it")
     control.faults.withdraw(started)
     assert [ending(each) for each in workers] == [0, 0, 0]
     store = Store(Path(simulator.directory))

@@ -2,14 +2,16 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from domain.guest import Observation, Power, StopCause
 from domain.hypervisor import SimulatorSpec
 from domain.problem import Problem, Verdict
-from drivers.simulator import SimulatorDriver
+from drivers.simulator import SimulatorDriver, volumes
 from drivers.simulator.control import Control
+from drivers.simulator.store import Store
 from tests.drivers.simulator_host import cache_image, new_plan, quiet
 from tests.drivers.waiting import eventually, watching
 
@@ -174,6 +176,18 @@ def test_the_disk_may_be_exactly_as_large_as_its_image(host: SimulatorDriver) ->
     assert host.ensure_defined(new_plan(image=image, disk=10 * 2**30), fresh=True).power is Power.OFF
     with pytest.raises(Problem, match="needs 10 GiB"):
         host.ensure_defined(new_plan(image=image, disk=10 * 2**30 - 1), fresh=True)
+
+
+def test_a_lost_seed_is_made_again(host: SimulatorDriver, simulator: SimulatorSpec, control: Control) -> None:
+    plan = new_plan(user_data="#cloud-config\n")
+    host.ensure_defined(plan, fresh=True)
+    store = Store(Path(simulator.directory))
+    with store.writing() as db:
+        volumes.delete(db, volumes.seed(plan.uid))
+    store.close()
+    assert control.seed(plan.uid) == {}
+    host.ensure_defined(plan, fresh=False)
+    assert control.seed(plan.uid) == {"user_data": "#cloud-config\n", "hostname": "guest"}
 
 
 def test_nothing_can_happen_to_a_guest_that_is_not_there(host: SimulatorDriver, control: Control) -> None:

@@ -1,0 +1,1 @@
+"""The REST gateway: it will speak Kubernetes to stock kubectl. Nothing is here before it does."""

@@ -1,0 +1,169 @@
+"""The main job, from nothing to an answer from inside a guest: what `bin/demo` runs once the machine is set up.
+
+Every part is idempotent, so running it again at any point repairs and continues.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.rule import Rule
+
+from cli.documents import read
+from cli.follow import follow
+from cli.progress import show
+from cli.render import address, dig
+from cli.session import out, run, settings
+from domain.problem import Problem
+from manifests.contract import PowerRequest, Update
+from manifests.registry import kind_called
+from runtime.client import connect
+from runtime.objects import Document, Objects
+from runtime.processes import Process, Processes
+from runtime.settings import Settings
+from runtime.stack import Stack
+from runtime.wait import until
+
+PORT = 8099
+"""Loopback port of the image server, as examples/hello.yaml has it."""
+
+LOOPBACK = "127.0.0.0/8"
+"""The demo's image comes from this machine; by default no image may come from a private address."""
+
+PATIENCE = 1800.0
+"""Seconds until the demo gives up; a slow machine without KVM needs minutes."""
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo(
+    image: Annotated[str, typer.Argument(help="URL of a cloud image; the Debian image built here when left out.")] = "",
+    manifest: Annotated[Path, typer.Option(help="The VM to run.")] = Path("examples/hello.yaml"),
+    guests: Annotated[Path, typer.Option(help="Folder of the images built here.")] = Path(".cache/guests"),
+) -> None:
+    """Run the main job."""
+    found = settings()
+    found = found.model_copy(update={"allowed_networks": sorted({*found.allowed_networks, LOOPBACK})})
+    (document,) = read(str(manifest))
+    if image:
+        document["spec"]["storage"]["root"]["source"]["http"] = {"url": image}
+    run(_demo(found, document, None if image else guests.absolute()))
+
+
+async def _demo(found: Settings, document: Document, guests: Path | None) -> None:
+    out.print(Rule("1. the stack of this machine", align="left"))
+    if guests:
+        await _serve_images(found, guests)
+    await Stack(found).up(_say)
+    objects = Objects(await connect(found))
+    hypervisor = await _hypervisor(objects, found.hypervisor_name)
+    facts = hypervisor["status"]["facts"]
+    _say(f"hypervisor {found.hypervisor_name}: {facts['accelerator']}: {facts['acceleratorReason']}")
+    name, namespace = document["metadata"]["name"], document["metadata"].get("namespace", "default")
+    out.print(Rule(f"2. apply virtual server {name}", align="left"))
+    _say(f"virtualserver/{name} {await objects.apply(document)}")
+    async with asyncio.timeout(PATIENCE):
+        machine = await _running(objects, name, namespace)
+        answer = await _answer(objects, machine)
+    _next_steps(found, machine, answer)
+
+
+async def _serve_images(found: Settings, guests: Path) -> None:
+    argv = [sys.executable, "-m", "runtime.image_server", "--directory", str(guests), "--port", str(PORT)]
+    server = Process("images", argv, ready=lambda _: _serves)
+    _, started = await Processes(found.home).ensure_started(server)
+    _say(f"images: {'serves' if started else 'runs already and serves'} {guests} on 127.0.0.1:{PORT}")
+
+
+async def _serves() -> bool:
+    async with httpx.AsyncClient() as http:
+        try:
+            return (await http.head(f"http://127.0.0.1:{PORT}/debian.qcow2")).is_success
+        except httpx.TransportError:
+            return False
+
+
+async def _hypervisor(objects: Objects, name: str) -> Document:
+    """Wait until the hypervisor has told what it is, and return it."""
+    kind = kind_called("hypervisors")
+
+    async def known() -> bool:
+        return bool(dig(await objects.get(kind, name), "status", "facts"))
+
+    await until(known, every=0.2)
+    return await objects.get(kind, name)
+
+
+async def _running(objects: Objects, name: str, namespace: str) -> Document:
+    """Follow the VM until it is Ready; one that somebody stopped is started."""
+    with show(name) as progress:
+        async for document, now in follow(objects, name, namespace):
+            progress(now)
+            conditions = {each["type"]: each["status"] for each in dig(document, "status", "conditions") or []}
+            if conditions.get("Ready") == "True" and _where(document):
+                return document
+            if conditions.get("Failure") == "True":
+                raise Problem.terminal(
+                    dig(document, "status", "reason"),
+                    f"{dig(document, 'status', 'message')} (vmflow why {name} tells more)",
+                    field=name,
+                )
+            if now.status == "Stopped" and dig(document, "status", "runStrategy") in {"Halted", "Manual"}:
+                await objects.operate(Update.START, PowerRequest(), name, namespace)
+    raise AssertionError("following never ends by itself")
+
+
+def _where(document: Document) -> str:
+    """Return the base URL under which the guest's first TCP port answers; empty when it is not known (yet)."""
+    ports = dig(document, "spec", "network", "tcp") or [80]
+    for each in dig(document, "status", "forwards") or []:
+        if each["guestPort"] == ports[0]:
+            return f"http://127.0.0.1:{each['hostPort']}/"
+    return f"http://{address(document)}:{ports[0]}/" if address(document) else ""
+
+
+async def _answer(objects: Objects, machine: Document) -> str:
+    """Return what the server that cloud-init starts inside the guest answers."""
+    name, namespace = machine["metadata"]["name"], machine["metadata"]["namespace"]
+    url = _where(machine)
+    async with httpx.AsyncClient(timeout=5.0) as http:
+        with show(name) as progress:
+            async for _, now in follow(objects, name, namespace):
+                progress(now)
+                try:
+                    response = await http.get(url)
+                except httpx.TransportError:
+                    continue  # the guest is up, its server not yet: cloud-init is still at work
+                if response.is_success:
+                    return response.text.strip()
+    raise AssertionError("following never ends by itself")
+
+
+def _next_steps(found: Settings, machine: Document, answer: str) -> None:
+    name = machine["metadata"]["name"]
+    out.print(Rule("3. the guest answers", align="left"))
+    status = dig(machine, "status", "printableStatus")
+    _say(f"{name} is {status}, Ready, at {address(machine)}; {_where(machine)} says:\n\n    {answer}\n")
+    out.print(Rule("next", align="left"))
+    for does, command in (
+        ("its story in the Temporal UI", f"http://127.0.0.1:{found.ui_port}/namespaces/{found.temporal_namespace}"),
+        ("list", "bin/vmflow get vs -o wide"),
+        ("why it is as it is, and its story", f"bin/vmflow why {name}; bin/vmflow events {name}"),
+        ("stop, start", f"bin/vmflow stop {name}; bin/vmflow start {name}"),
+        ("console log", f"bin/vmflow console --log {name}"),
+        ("delete", f"bin/vmflow delete vs {name}"),
+        ("shut the stack down", "bin/vmflow down"),
+    ):
+        _say(f"  {does + ':':36} {command}")
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False)
+
+
+if __name__ == "__main__":
+    app()

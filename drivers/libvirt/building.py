@@ -1,0 +1,108 @@
+"""Building a guest: root disk, seed, domain, in that order, each only where it is missing or out of date."""
+
+import libvirt
+from lxml import etree
+
+from domain.guest import Forward, GuestPlan
+from domain.problem import Problem
+from drivers.libvirt import ports
+from drivers.libvirt.domain_xml import CPU_MODES, domain_xml
+from drivers.libvirt.errors import is_code
+from drivers.libvirt.host import find_domain
+from drivers.libvirt.layout import Layout
+from drivers.libvirt.metadata import Mark, read_mark, seal
+from drivers.libvirt.networks import Link, UserLink
+from drivers.libvirt.sight import look
+from drivers.libvirt.storage import Storage
+
+
+class Builder:
+    """Builds guests on one hypervisor."""
+
+    def __init__(self, layout: Layout, storage: Storage, link: Link) -> None:
+        self._layout = layout
+        self._storage = storage
+        self._link = link
+
+    def ensure_defined(
+        self,
+        connection: libvirt.virConnect,
+        plan: GuestPlan,
+        *,
+        fresh: bool,
+        accelerator: str,
+    ) -> libvirt.virDomain:
+        """Return the plan's domain, made or brought up to date where it is off; what runs stays as it is.
+
+        Raises what `Driver.ensure_defined` names, Problem.terminal `DomainNameTaken` and `CpuModelUnknown`.
+        """
+        domain = find_domain(connection, plan.uid)
+        if domain is not None and domain.isActive() and domain.isPersistent():
+            return domain
+        mark = look(domain).mark if domain is not None else Mark()
+        _check(connection, plan)
+        definition = self._definition(connection, plan, mark, accelerator)
+        digest = seal(definition)
+        self._storage.ensure_disk(connection, plan, fresh=fresh)
+        if domain is None or mark.digest != digest or not self._layout.seed(plan.uid).exists():
+            self._storage.write_seed(plan)
+        if domain is None or mark.digest != digest or not domain.isPersistent():
+            domain = connection.defineXMLFlags(
+                etree.tostring(definition, encoding="unicode"),
+                libvirt.VIR_DOMAIN_DEFINE_VALIDATE,
+            )
+        self._storage.clear_partials(plan.uid)
+        return domain
+
+    def _definition(
+        self,
+        connection: libvirt.virConnect,
+        plan: GuestPlan,
+        mark: Mark,
+        accelerator: str,
+    ) -> etree._Element:
+        forwards = self._forwards(connection, plan, mark)
+        try:
+            return domain_xml(plan, self._layout, accelerator=accelerator, link=self._link, forwards=forwards)
+        except ValueError as error:  # a character that XML cannot hold, or a key that is no file name
+            raise Problem.terminal(
+                "NotWritable", f"a text cannot be given to libvirt: {error}", field=plan.owner
+            ) from error
+
+    def _forwards(self, connection: libvirt.virConnect, plan: GuestPlan, mark: Mark) -> tuple[Forward, ...]:
+        if not isinstance(self._link, UserLink) or not (plan.tcp or plan.udp):
+            return ()
+        marks = (
+            read_mark(etree.fromstring(each.XMLDesc(0)))
+            for each in connection.listAllDomains(0)
+            if each.UUIDString() != plan.uid
+        )
+        taken = {forward.host for each in marks for forward in each.forwards}
+        return ports.choose(plan, mark.forwards, self._link.listen, taken)
+
+
+def _check(connection: libvirt.virConnect, plan: GuestPlan) -> None:
+    """Refuse what libvirt would only refuse at power-on, or with words that do not help."""
+    named = _named(connection, plan.name)
+    if named is not None and named.UUIDString() != plan.uid:
+        raise Problem.terminal(
+            "DomainNameTaken",
+            f"another domain, {named.UUIDString()}, is called {plan.name} here; rename or remove it",
+            field=plan.owner,
+        )
+    model = plan.cpu_model
+    if model and model not in CPU_MODES and model not in connection.getCPUModelNames("x86_64", 0):
+        raise Problem.terminal(
+            "CpuModelUnknown",
+            f"this hypervisor knows no CPU model {model!r}; leave it out, or name one that `virsh cpu-models x86_64` lists",
+            field=plan.owner,
+        )
+
+
+def _named(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
+    try:
+        return connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
+            return None
+        raise
