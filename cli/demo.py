@@ -14,6 +14,7 @@ from rich.rule import Rule
 
 from cli.documents import read
 from cli.follow import follow
+from cli.main import run_and_leave
 from cli.progress import show
 from cli.render import address, dig
 from cli.session import out, run, settings
@@ -166,4 +167,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_and_leave(app)

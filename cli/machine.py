@@ -1,8 +1,8 @@
 """Commands over this machine's stack: up, down, status."""
 
 import typer
-from rich.table import Table
 
+from cli.render import grid
 from cli.session import out, run, settings
 from runtime.stack import Member, Stack
 
@@ -35,7 +35,5 @@ def _say(line: str) -> None:
 
 
 def _show(members: list[Member]) -> None:
-    grid = Table("NAME", "STATE", "READY", "PID", "WHERE", box=None, header_style="bold", pad_edge=False)
-    for member in members:
-        grid.add_row(member.name, member.state, str(member.ready), str(member.pid or ""), member.where)
-    out.print(grid)
+    rows = [[each.name, each.state, str(each.ready), str(each.pid or ""), each.where] for each in members]
+    typer.echo(grid([["NAME", "STATE", "READY", "PID", "WHERE"], *rows]))

@@ -69,7 +69,7 @@ def get(
     if output in {Format.JSON, Format.YAML}:
         typer.echo(text(documents, output, single=bool(name)))
     elif documents:
-        out.print(table(wanted, documents, wide=output is Format.WIDE, namespaces=every))
+        typer.echo(table(wanted, documents, wide=output is Format.WIDE, namespaces=every))
     else:
         typer.echo(f"No {wanted.plural} found.", err=True)
 

@@ -1,13 +1,12 @@
 """Objects as people read them: tables, JSON, YAML, and the long form."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import yaml
-from rich.table import Table
 
 from manifests.registry import Kind
 from runtime.objects import Document
@@ -93,17 +92,18 @@ WIDE: dict[str, tuple[tuple[str, Cell], ...]] = {
 }
 
 
-def table(kind: Kind, documents: list[Document], *, wide: bool = False, namespaces: bool = False) -> Table:
-    """Return objects as kubectl would print them: no frame, columns in capitals."""
+def table(kind: Kind, documents: list[Document], *, wide: bool = False, namespaces: bool = False) -> str:
+    """Return objects as kubectl would print them: no frame, columns in capitals, never folded."""
     columns = [("NAME", _text("metadata", "name")), *COLUMNS[kind.kind], *(WIDE.get(kind.kind, ()) if wide else ())]
     if namespaces and kind.namespaced:
         columns.insert(0, ("NAMESPACE", _text("metadata", "namespace")))
-    grid = Table(box=None, header_style="bold", pad_edge=False)
-    for name, _ in columns:
-        grid.add_column(name, overflow="fold")
-    for document in documents:
-        grid.add_row(*(cell(document) for _, cell in columns))
-    return grid
+    return grid([[name for name, _ in columns], *([cell(each) for _, cell in columns] for each in documents)])
+
+
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows with their columns aligned."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join("   ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def text(documents: list[Document], form: Format, *, single: bool) -> str:

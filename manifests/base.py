@@ -1,6 +1,8 @@
 """What every manifest has in common: the envelope, strict fields, and errors that name the field."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from reprlib import repr as shortened
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -9,10 +11,12 @@ from pydantic_core import ErrorDetails
 
 from domain.names import check_label, check_name
 from domain.problem import Problem, Verdict
-from domain.quantity import parse_bytes
+from domain.quantity import parse_bytes, parse_cpus
 
 GROUP = "vmflow.dev"
 """API group of the project's own kinds."""
+
+ApiVersion = Literal["vmflow.dev/v1alpha1"]
 
 DEFAULT_NAMESPACE = "default"
 
@@ -23,10 +27,37 @@ class Schema(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid")
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+"""What XML 1.0 cannot carry (https://www.w3.org/TR/xml/#charsets) and what a terminal would obey."""
+_LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_CAUSES_TOLD = 10
+"""How many causes a message names; a manifest may have thousands."""
+
+
 def _printable(text: str) -> str:
-    """Refuse what XML 1.0 and terminals cannot carry (https://www.w3.org/TR/xml/#charsets)."""
-    if any(ord(char) < 32 and char not in "\t\n\r" for char in text) or "\x7f" in text or "\ufffe" in text:  # noqa: PLR2004
+    if _CONTROL.search(text):
         raise ValueError("control characters are not allowed")
+    return text
+
+
+def _single_line(text: str) -> str:
+    if not _printable(text).isprintable():
+        raise ValueError("one line of printable characters is wanted")
+    return text
+
+
+def _label_key(text: str) -> str:
+    if not _LABEL_KEY.fullmatch(text):
+        raise ValueError(
+            "a key has at most 63 letters, digits, '-', '_' and '.', after a DNS name and '/' if it has one"
+        )
+    return text
+
+
+def _label_value(text: str) -> str:
+    if not _LABEL_VALUE.fullmatch(text):
+        raise ValueError("a label has at most 63 letters, digits, '-', '_' and '.'; a letter or digit first and last")
     return text
 
 
@@ -37,13 +68,37 @@ def _quantity(value: object) -> object:
     return value
 
 
+def _cores(value: object) -> object:
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(parse_cpus(value))
+    return value
+
+
+def not_yet(why: str, *, harmless: tuple[object, ...] = ()) -> AfterValidator:
+    """Return what refuses a field that vmflow knows but cannot honour yet, so that nobody believes it took effect.
+
+    Values that ask for nothing (null, an empty list or object, and the `harmless`) are accepted.
+    """
+
+    def refuse(value: object) -> object:
+        if value is None or value in ([], {}, *harmless):
+            return value
+        raise ValueError(f"not supported yet: {why}")
+
+    return AfterValidator(refuse)
+
+
 Text = Annotated[str, AfterValidator(_printable)]
+Line = Annotated[str, AfterValidator(_single_line)]
 Name = Annotated[str, AfterValidator(check_name)]
 NamespaceName = Annotated[str, AfterValidator(check_label)]
 Quantity = Annotated[str, BeforeValidator(_quantity)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Labels = dict[Annotated[Text, Field(max_length=317)], Annotated[Text, Field(max_length=63)]]
-Annotations = dict[Annotated[Text, Field(max_length=317)], Annotated[Text, Field(max_length=262144)]]
+Cores = Annotated[str, BeforeValidator(_cores)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+LabelKey = Annotated[str, AfterValidator(_label_key)]
+Labels = dict[LabelKey, Annotated[str, AfterValidator(_label_value)]]
+Annotations = dict[LabelKey, Annotated[Text, Field(max_length=262144)]]
 
 
 class ObjectMeta(Schema):
@@ -79,30 +134,43 @@ class Manifest(Schema):
         return self.metadata.namespace if isinstance(self.metadata, NamespacedMeta) else ""
 
     def document(self) -> dict[str, Any]:
-        """Return the manifest as it goes over the wire: camelCase, without what was left out."""
-        return self.model_dump(by_alias=True, mode="json", exclude_none=True, exclude_defaults=False)
+        """Return the manifest as it goes over the wire: camelCase, defaults filled in, nothing null."""
+        return self.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 
 class InvalidManifestError(Problem):
-    """A manifest that cannot be accepted; `causes` has one (field, message) each."""
+    """A manifest that cannot be accepted; `causes` has one (field, message) each, of which the message tells some."""
 
     def __init__(self, causes: Iterable[tuple[str, str]]) -> None:
         self.causes = tuple(causes)
-        text = "; ".join(f"{field}: {message}" if field else message for field, message in self.causes)
+        told = [f"{field}: {message}" if field else message for field, message in self.causes[:_CAUSES_TOLD]]
+        more = len(self.causes) - len(told)
+        text = "; ".join([*told, f"and {more} more"] if more else told)
         super().__init__("InvalidManifest", text, verdict=Verdict.TERMINAL)
 
 
-def field_path(location: Iterable[int | str]) -> str:
-    """Return a pydantic error location the way Kubernetes writes fields: `spec.network.tcp[0]`."""
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+def field_path(location: Sequence[int | str], document: object = None) -> str:
+    """Return a pydantic error location the way Kubernetes writes fields: `spec.network.tcp[0]`.
+
+    What pydantic adds to a path and the document does not have is left out: the tag of a union's member in the middle,
+    `[key]` at the end.
+    """
+    path, here = "", document
+    for place, part in enumerate(location):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            here = here[part] if isinstance(here, list) else None
+        elif part == "[key]" or (isinstance(here, Mapping) and part not in here and place < len(location) - 1):
+            continue
+        else:
+            path += f".{part if part.isprintable() else shortened(part)}"
+            here = here.get(part) if isinstance(here, Mapping) else None
     return path.removeprefix(".")
 
 
-def cause(error: ErrorDetails) -> tuple[str, str]:
+def cause(error: ErrorDetails, document: object = None) -> tuple[str, str]:
     """Return the field and the sentence of one pydantic error, in Kubernetes' words where it has them."""
-    field = field_path(error["loc"])
+    field = field_path(error["loc"], document)
     match error["type"]:
         case "extra_forbidden":
             return field, "unknown field"
@@ -112,6 +180,3 @@ def cause(error: ErrorDetails) -> tuple[str, str]:
             return field, str(error["ctx"]["error"])
         case _:
             return field, error["msg"]
-
-
-ApiVersion = Literal["vmflow.dev/v1alpha1"]

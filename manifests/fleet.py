@@ -1,12 +1,13 @@
 """`vmflow.dev/v1alpha1` Zone and Hypervisor: where VMs may live."""
 
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from domain import hypervisor
 from domain.quantity import parse_bytes
-from manifests.base import ApiVersion, Manifest, Name, Quantity, Schema, Text
+from manifests.base import ApiVersion, Count, Line, Manifest, Name, Quantity, Schema
 
 
 def _absolute(path: str) -> str:
@@ -15,7 +16,25 @@ def _absolute(path: str) -> str:
     return path
 
 
-Directory = Annotated[Text, AfterValidator(_absolute)]
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise ValueError("write an IPv4 address such as 127.0.0.1") from None
+
+
+def _subnet(text: str) -> str:
+    try:
+        network = IPv4Network(text)
+    except ValueError:
+        raise ValueError("write an IPv4 network such as 10.231.0.0/24") from None
+    if network.prefixlen != 24:  # noqa: PLR2004 - domain.hypervisor.NatNetwork says why
+        raise ValueError("the network must be a /24")
+    return str(network)
+
+
+Directory = Annotated[Line, AfterValidator(_absolute)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ZoneSpec(Schema):
@@ -36,20 +55,20 @@ class NatNetwork(Schema):
     kind: Literal["nat"] = "nat"
     name: Name = "vmflow"
     bridge: str = Field(default="vmflow0", pattern=r"^[a-z][a-z0-9-]{0,14}$")
-    subnet: str = Field(default="10.231.0.0/24", pattern=r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.0/24$")
+    subnet: Annotated[str, AfterValidator(_subnet)] = "10.231.0.0/24"
 
 
 class UserNetwork(Schema):
     """User-mode networking; exposed ports are forwarded from this address of the host."""
 
     kind: Literal["user"]
-    listen: str = "127.0.0.1"
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
 
 
 class Libvirt(Schema):
     """A host with libvirt and QEMU. directory: absolute path for the image cache and the storage pool."""
 
-    uri: Text
+    uri: Line
     directory: Directory
     pool: Name = "vmflow"
     network: NatNetwork | UserNetwork = Field(default=NatNetwork(), discriminator="kind")
@@ -59,16 +78,16 @@ class Simulator(Schema):
     """A simulated hypervisor whose guests live in a file."""
 
     directory: Directory
-    boot_seconds: float = Field(default=0.0, ge=0)
-    shutdown_seconds: float = Field(default=0.0, ge=0)
-    cpus: int = Field(default=64, ge=1)
+    boot_seconds: Seconds = 0.0
+    shutdown_seconds: Seconds = 0.0
+    cpus: Count = 64
     memory: Quantity = "256Gi"
 
 
 class Capacity(Schema):
     """What may be claimed; left out, it is what the hypervisor reports."""
 
-    cpus: int = Field(ge=1)
+    cpus: Count
     memory: Quantity
 
 
@@ -79,7 +98,7 @@ class HypervisorSpec(Schema):
     libvirt: Libvirt | None = None
     simulator: Simulator | None = None
     capacity: Capacity | None = None
-    cpu_overcommit: int = Field(default=10, ge=1)
+    cpu_overcommit: Count = 10
 
     @model_validator(mode="after")
     def _one_driver(self) -> Self:

@@ -99,9 +99,9 @@ def parse(document: Mapping[str, Any]) -> Manifest:
     """Return the manifest a document holds; InvalidManifestError names every field that is wrong."""
     kind = kind_of(document)
     try:
-        return kind.model.model_validate(document)
+        return kind.model.model_validate(document, by_name=False)
     except ValidationError as error:
-        raise InvalidManifestError(cause(each) for each in error.errors()) from None
+        raise InvalidManifestError(cause(each, document) for each in error.errors()) from None
 
 
 def id_of(manifest: Manifest) -> str:

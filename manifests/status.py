@@ -1,10 +1,11 @@
 """Statuses as people read them: camelCase documents made from what the domain knows."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from domain.guest import Forward
 from domain.hypervisor import HypervisorFacts
@@ -30,7 +31,7 @@ def condition(each: Condition) -> dict[str, str]:
 
 def timestamp(moment: datetime) -> str:
     """Return RFC 3339 in UTC with whole seconds, as Kubernetes' metav1.Time."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def machine_status(life: Life, conditions: tuple[Condition, ...], now: datetime) -> dict[str, Any]:
@@ -95,13 +96,21 @@ class CopyState(StrEnum):
     FAILED = "Failed"
 
 
+class CachedImage(ImageFacts):
+    """An image's facts as people read them: camelCase."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, from_attributes=True
+    )
+
+
 class Copy(Schema):
     """An image at one hypervisor."""
 
     state: CopyState = CopyState.IMPORTING
     reason: str = ""
     message: str = ""
-    facts: ImageFacts | None = None
+    facts: CachedImage | None = None
 
 
 class ImageStatus(Schema):

@@ -1,36 +1,57 @@
 """`tensorstack.dev/v1beta1` VirtualServer: the kind the users' teams already write.
 
-Source of the fields: the VirtualServer documentation. A field vmflow knows but cannot honour yet is refused by name, so
-that nobody believes a disk is attached that is not.
+Source of the fields: the VirtualServer documentation. A field vmflow knows but cannot honour yet is refused by name
+(`not_yet`), so that nobody believes a disk is attached that is not.
 """
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from domain.image import ImageSource
 from domain.machine import MachineSpec
 from domain.quantity import parse_bytes, parse_cpus
 from domain.run_strategy import RunStrategy
-from manifests.base import Manifest, NamespacedMeta, Port, Quantity, Schema, Text
+from manifests.base import Cores, Line, Manifest, NamespacedMeta, Port, Quantity, Schema, Text, not_yet
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 USER_DATA_LIMIT = 64 * 1024
 """Bytes of cloud-init user data: the smallest limit among the hypervisors (vSphere's guestinfo)."""
 
+_URL = re.compile(r"[!-~]+")
+_CHECKSUM = re.compile(r"(sha256:[0-9a-f]{64})?")
+
+
+def _url(text: str) -> str:
+    """Accept what the import may be asked to fetch. No message repeats the URL: it may hold a secret."""
+    if not _URL.fullmatch(text):
+        raise ValueError("a URL has neither spaces nor control nor non-ASCII characters; percent-encode them")
+    try:
+        parts = urlsplit(text)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError("this is not a URL; write http(s)://host/path") from None
+    if parts.scheme not in {"http", "https"} or not whole:
+        raise ValueError("only http:// and https:// URLs with a host are possible")
+    if "@" in parts.netloc:
+        raise ValueError("credentials do not belong in a URL")
+    return text
+
+
+def _checksum(text: str) -> str:
+    if not _CHECKSUM.fullmatch(text):
+        raise ValueError("write sha256: and 64 lower-case hexadecimal digits")
+    return text
+
 
 class Cpu(Schema):
     """CPUs of the guest. cores: whole number; model: a QEMU CPU model, empty for the hypervisor's best."""
 
-    cores: str | int = 1
-    model: Text = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
-
-    @field_validator("cores")
-    @classmethod
-    def _whole(cls, cores: str | int) -> str | int:
-        parse_cpus(cores)
-        return cores
+    cores: Cores = "1"
+    model: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
 
 
 class Resources(Schema):
@@ -38,36 +59,36 @@ class Resources(Schema):
 
     cpu: Cpu = Cpu()
     memory: Quantity
+    gpu: Annotated[Any, Field(exclude=True), not_yet("no GPU is passed to a guest")] = None
+
+
+_OverHttpOnly = Annotated[Any, Field(exclude=True), not_yet("images come over http, without credentials")]
 
 
 class HttpSource(Schema):
     """An image served over HTTP(S). checksum: `sha256:<64 hex digits>` of the bytes as served."""
 
-    url: Text = Field(max_length=2048)
-    checksum: Text = ""
-
-    @field_validator("url")
-    @classmethod
-    def _scheme(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("only http:// and https:// sources are possible")
-        if "@" in url.split("/", maxsplit=3)[2]:
-            raise ValueError("credentials do not belong into a URL")
-        return url
-
-    @field_validator("checksum")
-    @classmethod
-    def _digest(cls, checksum: str) -> str:
-        algorithm, _, digest = checksum.partition(":")
-        if checksum and (algorithm != "sha256" or len(digest) != 64 or set(digest) - set("0123456789abcdef")):  # noqa: PLR2004
-            raise ValueError("write sha256: and 64 lower-case hexadecimal digits")
-        return checksum
+    url: Annotated[str, Field(max_length=2048), AfterValidator(_url)]
+    checksum: Annotated[str, AfterValidator(_checksum)] = ""
+    cert_config_map: _OverHttpOnly = None
+    extra_headers: _OverHttpOnly = None
+    secret_extra_headers: _OverHttpOnly = None
+    secret_ref: _OverHttpOnly = None
 
 
 class Source(Schema):
-    """Where the root disk's content comes from."""
+    """Where the root disk's content comes from. The other sources are those of CDI's DataVolumeSource."""
 
     http: HttpSource
+    blank: _OverHttpOnly = None
+    gcs: _OverHttpOnly = None
+    imageio: _OverHttpOnly = None
+    pvc: _OverHttpOnly = None
+    registry: _OverHttpOnly = None
+    s3: _OverHttpOnly = None
+    snapshot: _OverHttpOnly = None
+    upload: _OverHttpOnly = None
+    vddk: _OverHttpOnly = None
 
 
 class PersistentVolumeClaim(Schema):
@@ -78,13 +99,13 @@ class PersistentVolumeClaim(Schema):
     access_modes: list[Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"]] = Field(
         default=["ReadWriteOnce"],
     )
-    storage_class_name: Text = ""
+    storage_class_name: Line = ""
 
 
 class RootDisk(Schema):
-    """The root disk: a claim, filled from a source. Changes stay on it (`ephemeral: false`)."""
+    """The root disk: a claim, filled from a source. Changes stay on it."""
 
-    ephemeral: Literal[False] = False
+    ephemeral: Annotated[bool, Field(strict=True), not_yet("changes stay on the root disk", harmless=(False,))] = False
     pvc: PersistentVolumeClaim
     source: Source
 
@@ -93,6 +114,8 @@ class Storage(Schema):
     """Disks of the guest."""
 
     root: RootDisk
+    additional_disks: Annotated[Any, Field(exclude=True), not_yet("a guest has its root disk only")] = None
+    filesystems: Annotated[Any, Field(exclude=True), not_yet("a guest has its root disk only")] = None
 
 
 class Network(Schema):
@@ -101,6 +124,17 @@ class Network(Schema):
     tcp: list[Port] = Field(default_factory=list, max_length=64)
     udp: list[Port] = Field(default_factory=list, max_length=64)
     mac_address: str = Field(default="", pattern=r"^([0-9a-f][02468ace](:[0-9a-f]{2}){5})?$")
+    dns_config: Annotated[Any, Field(exclude=True), not_yet("a guest asks its network's DNS")] = None
+    dns_policy: Annotated[
+        Any, Field(exclude=True), not_yet("a guest asks its network's DNS", harmless=("ClusterFirst", ""))
+    ] = None
+
+    @field_validator("tcp", "udp")
+    @classmethod
+    def _distinct(cls, ports: list[int]) -> list[int]:
+        if len(set(ports)) != len(ports):
+            raise ValueError("a port is exposed once")
+        return ports
 
 
 class VirtualServerSpec(Schema):
@@ -127,13 +161,6 @@ class VirtualServer(Manifest):
     kind: Literal["VirtualServer"]
     metadata: NamespacedMeta
     spec: VirtualServerSpec
-
-    @model_validator(mode="after")
-    def _ports_are_distinct(self) -> Self:
-        for ports in (self.spec.network.tcp, self.spec.network.udp):
-            if len(set(ports)) != len(ports):
-                raise ValueError("spec.network: a port is exposed once")
-        return self
 
     def machine(self) -> MachineSpec:
         """Return the machine this manifest asks for."""

@@ -22,7 +22,7 @@ from runtime.settings import Settings
 from workers import hypervisor as near
 from workers import lifecycle as central
 
-app = typer.Typer(help=__doc__, no_args_is_help=True)
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 log = structlog.get_logger()
 
 

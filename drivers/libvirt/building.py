@@ -94,7 +94,7 @@ def _check(connection: libvirt.virConnect, plan: GuestPlan) -> None:
     if model and model not in CPU_MODES and model not in connection.getCPUModelNames("x86_64", 0):
         raise Problem.terminal(
             "CpuModelUnknown",
-            f"this hypervisor knows no CPU model {model!r}; leave it out, or name one that `virsh cpu-models x86_64` lists",
+            f"no CPU model {model!r} is known here; leave it out, or name one that `virsh cpu-models x86_64` lists",
             field=plan.owner,
         )
 

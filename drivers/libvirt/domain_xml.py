@@ -5,15 +5,15 @@ disk says its format and where its chain of backing files ends, so nothing a gue
 """
 
 from lxml import etree
-from lxml.builder import E, ElementMaker
 
 from domain.guest import Forward, GuestPlan
+from drivers.libvirt.elements import E, Elements
 from drivers.libvirt.layout import Layout
 from drivers.libvirt.metadata import guest_element
 from drivers.libvirt.networks import Link, NatLink, UserLink
 
 QEMU_URI = "http://libvirt.org/schemas/domain/qemu/1.0"
-_QEMU = ElementMaker(namespace=QEMU_URI, nsmap={"qemu": QEMU_URI})
+_QEMU = Elements(QEMU_URI, "qemu")
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 """The name QEMU's guest agent listens to."""

@@ -58,7 +58,10 @@ class LibvirtDriver:
         return self._layout.images
 
     def prepare(self) -> HypervisorFacts:
-        """Make folders, pool and network; probe the accelerator. Raises Problem.terminal `FolderClosed`, `PoolElsewhere`."""
+        """Make folders, pool and network; probe the accelerator.
+
+        Raises Problem.terminal `FolderClosed` or `PoolElsewhere`.
+        """
         with self._calling() as connection:
             self._layout.ensure_folders()
             if connection.getURI().endswith("/system"):
@@ -158,9 +161,10 @@ class LibvirtDriver:
             yield
         except OSError as error:
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            advice = "make room" if full else "check the folder and its permissions"
             raise Problem.retry(
                 "DiskFull" if full else "StorageTrouble",
-                f"{error.strerror}; {'make room' if full else 'check the folder and its permissions'}, it is tried again",
+                f"{error.strerror or error}; {advice}; it is tried again",
                 field=str(error.filename or self._layout.directory),
             ) from error
 

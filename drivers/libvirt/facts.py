@@ -11,7 +11,7 @@ _CPUS = 2
 
 
 def read_facts(connection: libvirt.virConnect, accelerator: Accelerator) -> HypervisorFacts:
-    """Return a host's identity and size. The UUID is libvirt's own: several daemons on one machine are several hosts."""
+    """Return a host's identity and size. The UUID is libvirt's: several daemons on a machine are several hosts."""
     host = etree.fromstring(connection.getCapabilities())
     memory = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
     return HypervisorFacts(

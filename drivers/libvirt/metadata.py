@@ -19,15 +19,14 @@ from hashlib import sha256
 
 import libvirt
 from lxml import etree
-from lxml.builder import ElementMaker
 
 from domain.guest import Forward
 from domain.model import Value
+from drivers.libvirt.elements import E, Elements
 
 GUEST_URI = "urn:vmflow:guest"
 POWER_URI = "urn:vmflow:power-on"
-_GUEST = ElementMaker(namespace=GUEST_URI, nsmap={"vmflow": GUEST_URI})
-_POWER = ElementMaker(namespace=POWER_URI, nsmap={"power": POWER_URI})
+_GUEST = Elements(GUEST_URI, "vmflow")
 
 
 class Mark(Value):
@@ -85,7 +84,9 @@ def mark_power_on(domain: libvirt.virDomain) -> None:
 
     Of several attempts at once one powers on, and the running domain keeps the name that was written last before.
     """
-    element = _POWER.on(token=secrets.token_hex(8), at=f"{time.time():.3f}")
+    element = E.on(  # libvirt puts it into the namespace
+        token=secrets.token_hex(8), at=f"{time.time():.3f}"
+    )
     domain.setMetadata(
         libvirt.VIR_DOMAIN_METADATA_ELEMENT,
         etree.tostring(element, encoding="unicode"),

@@ -10,15 +10,15 @@ from ipaddress import IPv4Address, IPv4Network
 
 import libvirt
 from lxml import etree
-from lxml.builder import E, ElementMaker
 
 from domain.guest import Forward, GuestPlan
 from domain.hypervisor import NatNetwork, UserNetwork
+from drivers.libvirt.elements import E, Elements
 from drivers.libvirt.errors import is_code
 
 _NAMESPACE = uuid.UUID("9d1c3d6e-70aa-5f0a-8d0a-5a8b8f1f2c07")
 _DNSMASQ_URI = "http://libvirt.org/schemas/network/dnsmasq/1.0"
-_DNSMASQ = ElementMaker(namespace=_DNSMASQ_URI, nsmap={"dnsmasq": _DNSMASQ_URI})
+_DNSMASQ = Elements(_DNSMASQ_URI, "dnsmasq")
 _USER_NETWORKS = IPv4Network("100.64.0.0/10")
 """Where user-mode networks lie, a /24 for each guest: shared address space (RFC 6598), which no user's network uses."""
 _LEASE_SECONDS = 3600

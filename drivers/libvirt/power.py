@@ -24,8 +24,6 @@ _DEAF = (
     libvirt.VIR_ERR_NO_DOMAIN,
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
     libvirt.VIR_ERR_AGENT_UNSYNCED,
-    libvirt.VIR_ERR_AGENT_COMMAND_TIMEOUT,
-    libvirt.VIR_ERR_AGENT_COMMAND_FAILED,
     libvirt.VIR_ERR_INTERNAL_ERROR,
 )
 """How libvirt says that a request to shut down did not reach the guest, or reached it so well that it is gone."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import libvirt
 from lxml import etree
-from lxml.builder import E
 
 from domain.guest import GuestPlan
 from domain.problem import Problem
 from domain.quantity import format_bytes
+from drivers.libvirt.elements import E
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.layout import Layout, publishing, sync
 from drivers.libvirt.qcow2 import Header, read_header

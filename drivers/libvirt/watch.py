@@ -121,11 +121,15 @@ class Watch:
                 connection.unregisterCloseCallback()
             connection.close()
 
-    def _on_lifecycle(self, _: Any, domain: libvirt.virDomain, event: int, _detail: int, _opaque: object) -> None:
+    def _on_lifecycle(
+        self, _: libvirt.virConnect, domain: libvirt.virDomain, event: int, _detail: int, _opaque: object
+    ) -> None:
         self._hints.put(Change(uid=domain.UUIDString(), what=_LIFECYCLE.get(event, "changed")))
 
-    def _on_agent(self, _: Any, domain: libvirt.virDomain, state: int, _reason: int, _opaque: object) -> None:
+    def _on_agent(
+        self, _: libvirt.virConnect, domain: libvirt.virDomain, state: int, _reason: int, _opaque: object
+    ) -> None:
         self._hints.put(Change(uid=domain.UUIDString(), what=_AGENT.get(state, "agent changed")))
 
-    def _on_reboot(self, _: Any, domain: libvirt.virDomain, _opaque: object) -> None:
+    def _on_reboot(self, _: libvirt.virConnect, domain: libvirt.virDomain, _opaque: object) -> None:
         self._hints.put(Change(uid=domain.UUIDString(), what="rebooted"))

@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
 from domain.hypervisor import SimulatorSpec  # noqa: E402 - what is rewritten must be registered before it is imported
 from drivers.simulator import SimulatorDriver  # noqa: E402 - same
 from drivers.simulator.control import Control  # noqa: E402 - same
+from tests.drivers.libvirt_hosts import bootable_host, libvirt_driver, mortal_host, session_host, tiny_guest  # noqa: E402, F401 - same; fixtures
 from tests.drivers.simulator_host import cache_image  # noqa: E402 - same
 
 

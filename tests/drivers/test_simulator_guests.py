@@ -1,5 +1,6 @@
 """What simulated guests do by the clock, by themselves and when an operator says so."""
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -176,6 +177,21 @@ def test_the_disk_may_be_exactly_as_large_as_its_image(host: SimulatorDriver) ->
     assert host.ensure_defined(new_plan(image=image, disk=10 * 2**30), fresh=True).power is Power.OFF
     with pytest.raises(Problem, match="needs 10 GiB"):
         host.ensure_defined(new_plan(image=image, disk=10 * 2**30 - 1), fresh=True)
+
+
+def test_a_changed_size_reaches_the_domain_and_leaves_the_disk(host: SimulatorDriver, control: Control) -> None:
+    plan = new_plan()
+    host.ensure_defined(plan, fresh=True)
+    disk = control.disk(plan.uid)
+    larger = plan.model_copy(update={"cpus": 4, "memory": 2**30})
+    host.ensure_defined(larger, fresh=False)
+    assert control.plan(plan.uid) == larger
+    assert control.disk(plan.uid) == disk
+
+
+def test_a_host_whose_image_cache_is_gone_has_no_unfinished_imports(host: SimulatorDriver) -> None:
+    shutil.rmtree(host.images)
+    assert host.leftovers() == []
 
 
 def test_a_lost_seed_is_made_again(host: SimulatorDriver, simulator: SimulatorSpec, control: Control) -> None:

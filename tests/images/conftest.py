@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from domain.image import ImageFacts, ImportProgress, ImageSource
+from domain.image import ImageFacts, ImageSource, ImportProgress
 from domain.problem import Problem, Verdict
 from images.cache import ImageCache
 from images.policy import FetchPolicy

@@ -7,7 +7,7 @@ import sys
 from ipaddress import ip_network
 from pathlib import Path
 
-from domain.image import ImportProgress, ImageSource
+from domain.image import ImageSource, ImportProgress
 from images.cache import ImageCache
 from images.policy import FetchPolicy
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.problem import Problem
 from tests.image_server import ImageServer
 from tests.images.conftest import LOCAL, Refuse
-from tests.images.making import MIB, info, made, patched, qemu_img, raw_disk
+from tests.images.making import MIB, made, patched, qemu_img, raw_disk
 from tests.images.test_inspect import refusal, shape
 
 EXABYTE = 2**60

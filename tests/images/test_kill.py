@@ -1,11 +1,13 @@
 """SIGKILL at any moment leaves an import that the next attempt finishes, and never a second writer."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from tests.image_server import ImageServer
 from tests.images import importer
 from tests.images.conftest import KEY, Ensure, Refuse
 from tests.images.making import MIB, contents, raw_disk
+
+LOG = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -56,16 +60,20 @@ def kill_when(folder: Path, url: str, due: Callable[[str, int], bool]) -> None:
 
 
 def test_a_kill_in_mid_download_costs_at_most_one_chunk(
-    server: ImageServer, ensure: Ensure, folder: Path, cache: ImageCache, large_qcow2: bytes
+    server: ImageServer,
+    ensure: Ensure,
+    folder: Path,
+    cache: ImageCache,
+    large_qcow2: bytes,
 ) -> None:
     url = server.serve("/a.qcow2", large_qcow2)
     server.rate = 24 * MIB
-    kill_when(folder, url, lambda stage, done: stage == "downloading" and done > 10 * MIB)
+    kill_when(folder, url, partial(_is_downloading, 10 * MIB))
     assert cache.lookup(KEY) is None
     server.rate = None
     facts = ensure(url)
     twice = server.bytes_served - len(large_qcow2)
-    print(f"size {len(large_qcow2)}, served {server.bytes_served}, twice {twice} of {CHUNK} allowed")
+    LOG.info("%d kills, %d bytes, %d of them fetched twice", 1, len(large_qcow2), twice)
     assert 0 <= twice <= CHUNK
     assert len(large_qcow2) <= facts.fetched <= server.bytes_served
     assert (folder / f"{KEY}.qcow2").read_bytes() == large_qcow2
@@ -73,17 +81,20 @@ def test_a_kill_in_mid_download_costs_at_most_one_chunk(
 
 
 def test_every_further_kill_costs_at_most_one_chunk_more(
-    server: ImageServer, ensure: Ensure, folder: Path, large_qcow2: bytes
+    server: ImageServer,
+    ensure: Ensure,
+    folder: Path,
+    large_qcow2: bytes,
 ) -> None:
     url = server.serve("/a.qcow2", large_qcow2)
     server.rate = 24 * MIB
     marks = (1, 7 * MIB, 13 * MIB)
     for mark in marks:
-        kill_when(folder, url, lambda stage, done, mark=mark: stage == "downloading" and done >= mark)
+        kill_when(folder, url, partial(_is_downloading, mark))
     server.rate = None
     ensure(url)
     twice = server.bytes_served - len(large_qcow2)
-    print(f"size {len(large_qcow2)}, served {server.bytes_served}, twice {twice} after {len(marks)} kills")
+    LOG.info("%d kills, %d bytes, %d of them fetched twice", len(marks), len(large_qcow2), twice)
     assert twice <= len(marks) * CHUNK
     assert (folder / f"{KEY}.qcow2").read_bytes() == large_qcow2
 
@@ -149,6 +160,10 @@ def test_an_importer_that_runs_keeps_others_out_and_a_killed_one_does_not(
         ensure(url)
 
 
+def _is_downloading(mark: int, stage: str, done: int) -> bool:
+    return stage == "downloading" and done >= mark
+
+
 def _converter(parent: int) -> int:
     return _child(parent, "convert")
 
@@ -160,12 +175,15 @@ def _child(parent: int, word: str) -> int:
 
 
 def _is_alive(process: int) -> bool:
-    """Tell whether a process still runs: a zombie has no command line any more."""
-    return _command(process) != [""]
+    """Tell whether a process still runs, and so may hold files: a zombie has closed them (proc(5), state)."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
-def _command(process: int | str) -> list[str]:
+def _command(process: str) -> list[str]:
     try:
         return Path(f"/proc/{process}/cmdline").read_text().split("\0")
     except (FileNotFoundError, ProcessLookupError):
-        return [""]
+        return []
