@@ -56,7 +56,8 @@ class Errands:
     async def zones(self) -> list[str]:
         """Name the zones that are declared, in the order a VM without a wish tries them."""
         running = f"{SearchAttribute.KIND} = 'Zone' AND ExecutionStatus = 'Running'"
-        return sorted([each.id.partition("/")[2] async for each in self._client.list_workflows(running)])
+        ids = [each.id async for each in self._client.list_workflows(running)]
+        return sorted(each.removeprefix("Zone/") for each in ids if each.startswith("Zone/"))
 
     @activity.defn
     async def ensure_claimed(self, request: ClaimRequest) -> Placement:

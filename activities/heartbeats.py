@@ -8,14 +8,21 @@ from contextlib import contextmanager
 from temporalio import activity
 from temporalio.exceptions import CancelledError
 
+from domain.problem import Problem
+
 INTERVAL = 1.0
 """Seconds between heartbeats; the SDK passes on only as many as the heartbeat timeout needs."""
 
 
 def beat() -> None:
-    """Stop a long call early and cleanly when its activity was cancelled or its worker is shutting down."""
-    if activity.is_cancelled() or activity.is_worker_shutdown():
+    """Stop a long call early and cleanly when its activity was cancelled or its worker is shutting down.
+
+    Raises CancelledError, or Problem.retry `WorkerStopped`: the next worker takes the step up.
+    """
+    if activity.is_cancelled():
         raise CancelledError("the activity was cancelled")
+    if activity.is_worker_shutdown():
+        raise Problem.retry("WorkerStopped", "its worker was stopped; the next one takes the step up")
 
 
 @contextmanager

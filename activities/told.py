@@ -48,6 +48,11 @@ class Told:
             self._told[seen.uid] = seen
         return seen
 
+    def assume(self, published: Observation) -> None:
+        """Take what a VM publishes for what it was told, unless something newer is known."""
+        with self._lock:
+            self._told.setdefault(published.uid, published)
+
     def busy(self, uid: str) -> bool:
         """Return whether a step is working on the guest now."""
         with self._lock:

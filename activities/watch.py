@@ -64,7 +64,7 @@ class Watch:
         self._booting: dict[str, float] = {}
         self._shown: dict[str, float] = {}
         self._gentle: dict[str, float] = {}
-        self._owners: dict[str, str] = {}
+        self._vms: dict[str, str] = {}
         async with self._hints() as hints:
             next_sweep = 0.0
             while True:
@@ -103,7 +103,9 @@ class Watch:
         if self._told.busy(uid):
             return
         self._pending.discard(uid)
-        self._owners[uid] = seen.owner or self._owners.get(uid, "")
+        if seen.owner:
+            namespace, _, name = seen.owner.partition("/")
+            self._vms[uid] = workflow_id("VirtualServer", name, namespace)
         news = self._told.news(seen)
         since = self._booting.pop(uid, time.monotonic())
         silent = time.monotonic() - since > BOOT_PATIENCE.total_seconds()
@@ -117,7 +119,7 @@ class Watch:
             self._shown.pop(uid, None)
         if seen.power is Power.ABSENT:
             self._told.forget(uid)
-            self._owners.pop(uid, None)
+            self._vms.pop(uid, None)
 
     def _ripe(self, seen: Observation, news: News) -> bool:
         """Return whether to wake now. Gentle news waits for its other half, but not for ever."""
@@ -132,11 +134,10 @@ class Watch:
         return True
 
     async def _wake(self, uid: str) -> None:
-        owner = self._owners.get(uid, "")
-        if not owner:
+        if uid in self._vms:
+            await self._wake_vm(self._vms[uid])
+        else:
             self._log.warning("a domain without an owner", uid=uid)
-            return
-        await self._wake_vm(workflow_id("VirtualServer", *reversed(owner.split("/", 1))))
 
     async def _wake_vm(self, vm: str) -> None:
         await self._signal(vm, Signal.WAKE, Wake.GUEST)
@@ -159,6 +160,7 @@ class Watch:
         async for listed in self._client.list_workflows(query):
             document: dict[str, Any] = await listed.memo_value(OBJECT_MEMO, default={})
             uid = document.get("metadata", {}).get("uid", "")
+            self._vms[uid] = listed.id
             published = _published(uid, document.get("status", {}))
             seen = inventory.get(uid, absent(uid))
             reason = document.get("status", {}).get("reason", "")
@@ -166,7 +168,7 @@ class Watch:
                 await self._wake_vm(listed.id)
             elif seen.power is Power.RUNNING and not published.guest.agent:
                 self._pending.add(uid)
-            self._told.tell(published)
+            self._told.assume(published)
         await self._wake_images()
 
     async def _wake_images(self) -> None:

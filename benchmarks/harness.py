@@ -81,7 +81,12 @@ async def stack(
         try:
             await processes.ensure_started(Process("images", argv, ready=lambda _: lambda: _listens(server)))
             await Stack(settings).up(say)
-            yield Objects(await connect(settings)), f"http://127.0.0.1:{server}", settings
+            objects = Objects(await connect(settings))
+            try:
+                yield objects, f"http://127.0.0.1:{server}", settings
+            finally:
+                for each in await objects.list(_VM, NAMESPACE):
+                    await delete(objects, each["metadata"]["name"])
         finally:
             await Stack(settings).down(say)
             await processes.ensure_stopped("images")

@@ -69,6 +69,7 @@ def _virt_install(connection: libvirt.virConnect, settings: Settings) -> float:
             "virt-install",
             "--connect=qemu:///system",
             "--import",
+            "--virt-type=qemu",  # as vmflow where KVM does not work; without it virt-install believes /dev/kvm
             f"--name={name}",
             "--memory=256",
             "--vcpus=1",
@@ -87,6 +88,10 @@ def _virt_install(connection: libvirt.virConnect, settings: Settings) -> float:
         raise RuntimeError(f"virt-install left {name} in state {domain.state()}")
     domain.destroy()
     domain.undefine()
+    for pool in connection.listAllStoragePools():  # virt-install declares one for the folder of its disk
+        if pool.name() == directory.name:
+            pool.destroy()
+            pool.undefine()
     volume.unlink()
     return took
 

@@ -1,50 +1,45 @@
-"""Commands over objects: apply, get, describe, delete, wait."""
+"""Commands over objects: apply, get, describe, delete."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from cli.documents import read
-from cli.follow import follow
+from cli.documents import Document, read_checked
 from cli.options import (
     DEFAULT_NAMESPACE,
     AllNamespaces,
     Files,
+    FilesNamespace,
     KindWord,
-    Machine,
-    Named,
+    MaybeKindWord,
+    Names,
     Namespace,
     Output,
+    Target,
     Timeout,
-    kind_named,
+    targets,
 )
-from cli.progress import show
-from cli.render import Format, description, dig, table, text
+from cli.render import Format, description, dig, reference, table, text
 from cli.session import out, with_objects
+from cli.waiting import deadline, gone
 from domain.problem import Problem
-from manifests.registry import Kind, kind_called, kind_of, parse
-from runtime.objects import Document, Objects
-from runtime.wait import until
+from manifests.registry import kind_of
+from runtime.objects import Objects
 
 app = typer.Typer()
 
-_VM = kind_called("virtualservers")
-
 
 @app.command()
-def apply(files: Files) -> None:
+def apply(files: Files = None, namespace: FilesNamespace = None) -> None:
     """Create what manifests declare; every one is checked before the first is applied."""
-    documents = [document for file in files or [] for document in read(file)]
-    for document in documents:
-        parse(document)
+    if not files:
+        raise typer.BadParameter("name a manifest, a folder of manifests, or - for standard input", param_hint="-f")
+    documents = read_checked(files, namespace)
 
     async def command(objects: Objects) -> None:
         for document in documents:
-            applied = await objects.apply(document)
-            out.print(f"{kind_of(document).kind.lower()}/{document['metadata']['name']} {applied}")
+            out.print(f"{reference(document)} {await objects.apply(document)}")
 
     with_objects(command)
 
@@ -52,120 +47,98 @@ def apply(files: Files) -> None:
 @app.command()
 def get(
     kind: KindWord,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One object; all when left out.")] = "",
+    names: Names = None,
     namespace: Namespace = DEFAULT_NAMESPACE,
     every: AllNamespaces = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Show objects."""
-    wanted = kind_named(kind)
+    wanted = targets(kind, names)
+    single = len(wanted) == 1 and bool(wanted[0].name)
 
     async def command(objects: Objects) -> list[Document]:
-        if name:
-            return [await objects.get(wanted, name, namespace)]
-        return await objects.list(wanted, "" if every else namespace)
+        if not wanted[0].name:
+            return await objects.list(wanted[0].kind, "" if every else namespace)
+        return [await objects.get(each.kind, each.name, namespace) for each in wanted]
 
     documents = with_objects(command)
     if output in {Format.JSON, Format.YAML}:
-        typer.echo(text(documents, output, single=bool(name)))
-    elif documents:
-        typer.echo(table(wanted, documents, wide=output is Format.WIDE, namespaces=every))
+        typer.echo(text(documents, output, single=single))
+    elif not documents:
+        where = f" in namespace {namespace}" if wanted[0].kind.namespaced and not every else ""
+        typer.echo(f"No {wanted[0].kind.plural} found{where}.", err=True)
+    elif output is Format.NAME:
+        typer.echo("\n".join(reference(each) for each in documents))
     else:
-        typer.echo(f"No {wanted.plural} found.", err=True)
+        typer.echo(_tables(documents, wide=output is Format.WIDE, namespaces=every))
 
 
 @app.command()
-def describe(kind: KindWord, name: Named, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Show everything about one object."""
-    wanted = kind_named(kind)
-    typer.echo(description(with_objects(lambda objects: objects.get(wanted, name, namespace))))
+def describe(kind: KindWord, names: Names = None, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Show everything about objects."""
+    wanted = targets(kind, names)
+
+    async def command(objects: Objects) -> list[Document]:
+        if not wanted[0].name:
+            return await objects.list(wanted[0].kind, namespace)
+        return [await objects.get(each.kind, each.name, namespace) for each in wanted]
+
+    typer.echo("\n\n".join(description(document) for document in with_objects(command)))
 
 
 @app.command()
 def delete(
-    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="What: vs, images, hypervisors, zones.")] = "",
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the object.")] = "",
+    kind: MaybeKindWord = "",
+    names: Names = None,
     files: Files = None,
-    namespace: Namespace = DEFAULT_NAMESPACE,
+    namespace: FilesNamespace = None,
     wait: Annotated[bool, typer.Option(help="Wait until they are gone.")] = True,
     timeout: Timeout = 300.0,
+    ignore_not_found: Annotated[
+        bool, typer.Option("--ignore-not-found", help="Objects that are gone already are fine.")
+    ] = False,
 ) -> None:
     """Delete objects, and everything that was built for them."""
-    documents = [document for file in files or [] for document in read(file)]
-    doomed = [(kind_of(each), each["metadata"]["name"], dig(each, "metadata", "namespace")) for each in documents]
-    if kind and name:
-        doomed.append((kind_named(kind), name, namespace))
-    if not doomed:
-        raise typer.BadParameter("name a kind and an object, or a file with -f")
+    documents = read_checked(files or [], namespace)
+    doomed = [(Target(kind_of(each), each["metadata"]["name"]), _namespace(each)) for each in documents]
+    if kind:
+        doomed += [(each, namespace or DEFAULT_NAMESPACE) for each in targets(kind, names)]
+    if not doomed or not all(each.name for each, _ in doomed):
+        raise typer.BadParameter("name a kind and objects (vs web), or a file with -f")
 
     async def command(objects: Objects) -> None:
-        for each, called, where in doomed:
-            await objects.delete(each, called, where or DEFAULT_NAMESPACE)
-        for each, called, where in doomed:
+        missing: list[Problem] = []
+        asked = [each for each in doomed if await _ask_to_go(objects, *each, missing)]
+        for target, where in asked:
             if wait:
-                with _deadline(called, timeout):
+                with deadline(target.kind, target.name, timeout):
                     async with asyncio.timeout(timeout):
-                        await _gone(objects, each, called, where or DEFAULT_NAMESPACE)
-            out.print(f"{each.kind.lower()}/{called} deleted")
+                        await gone(objects, target.kind, target.name, where)
+            out.print(f"{target.kind.kind.lower()}/{target.name} {'deleted' if wait else 'is being deleted'}")
+        if missing and not ignore_not_found:
+            raise Problem.terminal("NotFound", "; ".join(each.message for each in missing))
 
     with_objects(command)
 
 
-@app.command()
-def wait(
-    name: Machine,
-    condition: Annotated[
-        str, typer.Option("--for", help="Ready, a printable status such as Stopped, or deleted.")
-    ] = "Ready",
-    namespace: Namespace = DEFAULT_NAMESPACE,
-    timeout: Timeout = 600.0,
-) -> None:
-    """Wait until a VM is where it is wanted, showing what it does meanwhile; a failure ends the wait."""
-
-    async def command(objects: Objects) -> None:
-        with _deadline(name, timeout):
-            async with asyncio.timeout(timeout):
-                if condition == "deleted":
-                    await _gone(objects, _VM, name, namespace)
-                else:
-                    await _reached(objects, name, namespace, condition)
-
-    with_objects(command)
-    out.print(f"virtualserver/{name} {condition}")
-
-
-async def _reached(objects: Objects, name: str, namespace: str, condition: str) -> None:
-    with show(name) as progress:
-        async for document, now in follow(objects, name, namespace):
-            progress(now)
-            true = {each["type"] for each in dig(document, "status", "conditions") or [] if each["status"] == "True"}
-            if condition in true | {now.status}:
-                return
-            if "Failure" in true:
-                raise Problem.terminal(
-                    dig(document, "status", "reason"),
-                    f"{dig(document, 'status', 'message')} (vmflow why {name} tells more)",
-                    field=name,
-                )
-
-
-async def _gone(objects: Objects, kind: Kind, name: str, namespace: str) -> None:
-    async def gone() -> bool:
-        try:
-            await objects.describe(kind, name, namespace)
-        except Problem as problem:
-            if problem.reason != "NotFound":
-                raise
-            return True
-        return False
-
-    await until(gone, every=0.2)
-
-
-@contextmanager
-def _deadline(name: str, seconds: float) -> Iterator[None]:
+async def _ask_to_go(objects: Objects, target: Target, namespace: str, missing: list[Problem]) -> bool:
+    """Ask an object to go; return whether there was one, and note the problem otherwise."""
     try:
-        yield
-    except TimeoutError as error:
-        message = f"not there after {seconds:g} s; `vmflow why {name}` says what it waits for"
-        raise Problem.retry("Timeout", message, field=name) from error
+        await objects.delete(target.kind, target.name, namespace)
+    except Problem as problem:
+        if problem.reason != "NotFound":
+            raise
+        missing.append(problem)
+        return False
+    return True
+
+
+def _namespace(document: Document) -> str:
+    return str(dig(document, "metadata", "namespace") or DEFAULT_NAMESPACE)
+
+
+def _tables(documents: list[Document], *, wide: bool, namespaces: bool) -> str:
+    """Return one table for each kind, in the order the kinds come."""
+    kinds = dict.fromkeys(document["kind"] for document in documents)
+    groups = [[document for document in documents if document["kind"] == kind] for kind in kinds]
+    return "\n\n".join(table(kind_of(group[0]), group, wide=wide, namespaces=namespaces) for group in groups)

@@ -21,6 +21,7 @@ class Format(StrEnum):
     WIDE = "wide"
     JSON = "json"
     YAML = "yaml"
+    NAME = "name"
 
 
 def dig(document: Document, *path: str) -> Any:  # noqa: ANN401 - JSON
@@ -29,6 +30,11 @@ def dig(document: Document, *path: str) -> Any:  # noqa: ANN401 - JSON
     for part in path:
         value = value.get(part, "") if isinstance(value, dict) else ""
     return value
+
+
+def reference(document: Document) -> str:
+    """Return an object's name as commands print and accept it: `virtualserver/web`."""
+    return f"{document['kind'].lower()}/{document['metadata']['name']}"
 
 
 def age(document: Document) -> str:

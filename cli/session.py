@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
+from temporalio.service import RPCError
 
 from domain.problem import Problem
 from runtime.client import connect
 from runtime.logs import configure
 from runtime.objects import Objects
-from runtime.settings import Settings
+from runtime.settings import PREFIX, Settings
 
 _T = TypeVar("_T")
 
@@ -21,23 +23,29 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def settings() -> Settings:
-    """Return the settings, with logging set up for a command: only what a person must see."""
-    found = Settings()
+    """Return the settings, with logging set up for a command: only what a person must see.
+
+    Raises Problem.terminal `InvalidSettings` that names the environment variables at fault.
+    """
+    try:
+        found = Settings()
+    except ValidationError as error:
+        causes = [f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        raise Problem.terminal("InvalidSettings", "; ".join(causes)) from None
     configure(found.model_copy(update={"log_level": "warning"}))
     return found
 
 
 def run(command: Awaitable[_T]) -> _T:
-    """Run a command to its end; a Problem becomes one line on standard error and exit code 1."""
+    """Run a command to its end. What Temporal refuses comes out as Problem.retry `TemporalTrouble`."""
 
     async def main() -> _T:
         return await command
 
     try:
         return asyncio.run(main())
-    except Problem as problem:
-        err.print(f"[red]Error[/] ({problem.reason}): {_escaped(str(problem))}")
-        raise typer.Exit(1) from problem
+    except RPCError as error:
+        raise Problem.retry("TemporalTrouble", f"the Temporal server says: {error.message}") from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
@@ -49,6 +57,12 @@ def with_objects(command: Callable[[Objects], Awaitable[_T]]) -> _T:
         return await command(Objects(await connect(settings())))
 
     return run(main())
+
+
+def tell(problem: Problem) -> None:
+    """Tell trouble in one line on standard error; an object the sentence names already is not named twice."""
+    sentence = problem.message if problem.field in problem.message else str(problem)
+    err.print(f"[red]Error[/] ({problem.reason}): {_escaped(sentence)}")
 
 
 def interactive() -> bool:

@@ -32,7 +32,7 @@ def events(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
         return [line async for line in tell(handle, objects.client.data_converter)]
 
     for line in with_objects(command):
-        out.print(Text(f"{line.at:%Y-%m-%d %H:%M:%S}  {line.kind:8}", "dim"), Text(line.text, _STYLES[line.kind]))
+        out.print(Text(f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.kind:8}", "dim"), Text(line.text, _STYLES[line.kind]))
 
 
 @app.command()
@@ -52,16 +52,21 @@ def why(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
         return document, (await now(objects, document)).text, pending, trouble
 
     document, doing, pending, trouble = with_objects(command)
-    status = dig(document, "status", "printableStatus")
+    if not dig(document, "status"):
+        out.print(Text(f"{name} is declared, and no worker has taken it up yet; start one (vmflow up)", "bold"))
+        return
+    status, message = dig(document, "status", "printableStatus"), dig(document, "status", "message")
     out.print(Text(f"{name} is {status} ({dig(document, 'status', 'reason')})", "bold"))
-    out.print(Text(dig(document, "status", "message") or doing))
+    out.print(Text(message))
+    if doing not in {"", message}:
+        out.print(Text(doing))
     for each in dig(document, "status", "conditions") or []:
         text = f"  {each['type']:13} {each['status']:6} {each['reason']:18} {each['message']}"
         out.print(Text(text, "red" if each["type"] == "Failure" and each["status"] == "True" else ""))
     for each in pending:
         out.print(Text(f"  under way: {each}"))
     for line in trouble[-5:]:
-        out.print(Text(f"  {line.at:%Y-%m-%d %H:%M:%S}  {line.text}", "red"))
+        out.print(Text(f"  {line.at:%Y-%m-%d %H:%M:%SZ}  {line.text}", "red"))
 
 
 @app.command()

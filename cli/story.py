@@ -47,7 +47,8 @@ class _Teller:
     async def _told(self, event: HistoryEvent) -> tuple[str, str] | None:  # noqa: PLR0911 - one row an event type
         match event.event_type:
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-                return "asked", "declared"
+                earlier = event.workflow_execution_started_event_attributes.continued_execution_run_id
+                return ("status", f"the life goes on from run {earlier}") if earlier else ("asked", "declared")
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
                 return "status", "history was long; the life goes on in a new run"
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
@@ -57,6 +58,8 @@ class _Teller:
                 return "asked", f"{accepted.input.name} (request {accepted.meta.update_id})"
             case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
                 return await self._scheduled(event)
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                return self._repeated(event)
             case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
                 return await self._published(event)
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
@@ -93,6 +96,14 @@ class _Teller:
             (summary,) = await self._converter.decode([event.user_metadata.summary], [str])
         self._steps[event.event_id] = summary
         return "step", summary
+
+    def _repeated(self, event: HistoryEvent) -> tuple[str, str] | None:
+        """Tell of an attempt that was not the first, and why the one before it was not the last."""
+        started = event.activity_task_started_event_attributes
+        if started.attempt == 1:
+            return None
+        step = self._steps[started.scheduled_event_id]
+        return "trouble", f"{step}: attempt {started.attempt}, after: {started.last_failure.message}"
 
     async def _published(self, event: HistoryEvent) -> tuple[str, str] | None:
         fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields

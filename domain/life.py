@@ -124,8 +124,15 @@ def deleted(life: Life, now: datetime) -> Life:
 
 
 def woken(life: Life, wake: Wake) -> Life:
-    """Record a hint: what was held is tried again; a hint about the guest makes the last observation stale."""
-    return life.but(hold=None, stale=life.stale or (wake is Wake.GUEST and life.touched))
+    """Record a hint: what was held is tried again.
+
+    A hint about the guest makes the last observation stale; one about the image says that a lost one was looked for.
+    """
+    return life.but(
+        hold=None,
+        stale=life.stale or (wake is Wake.GUEST and life.touched),
+        lost=life.lost and wake is not Wake.IMAGE,
+    )
 
 
 def learned(life: Life, seen: Observation, now: datetime) -> Life:

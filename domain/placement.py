@@ -47,10 +47,14 @@ class Ledger(Value):
 
 
 class Placement(Value):
-    """The answer to a claim: a hypervisor, or none and the sentence that says why with the numbers."""
+    """The answer to a claim: a hypervisor, or none and the sentence that says why with the numbers.
+
+    waiting: the ledger remembers the claim, and its VM is woken when there may be room.
+    """
 
     hypervisor: str = ""
     message: str = ""
+    waiting: bool = False
 
 
 def offers(ledger: Ledger) -> dict[str, Capacity]:
@@ -78,7 +82,10 @@ def place(ledger: Ledger, claim: Claim) -> tuple[Ledger, Placement]:
     fitting = [name for name, offer in found.items() if _fits(claim.size, offer)]
     if not fitting:
         waiting = {**ledger.waiting, claim.uid: claim}
-        return ledger.model_copy(update={"waiting": waiting}), Placement(message=_no_room(claim.size, found))
+        return ledger.model_copy(update={"waiting": waiting}), Placement(
+            message=_no_room(claim.size, found),
+            waiting=True,
+        )
     chosen = max(fitting, key=lambda name: found[name].memory)
     placed = {**ledger.placed, claim.uid: Placed(claim=claim, hypervisor=chosen)}
     return ledger.model_copy(update={"placed": placed, "waiting": _without(ledger.waiting, claim.uid)}), Placement(

@@ -1,10 +1,12 @@
 """The image cache of one hypervisor: a folder in which `<key>.qcow2` is always whole, verified and safe to clone."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from domain.image import ImageFacts, ImageSource
+from domain.problem import Problem
 from images.importing import Import, Wanted
 from images.layout import SUFFIXES, Files
 from images.lock import only_one
@@ -37,16 +39,11 @@ class ImageCache:
         wanted = Wanted(source, policy)
         files = Files(self._directory, key)
         facts = self.lookup(key)
-        if facts is not None and not files.unfinished():
-            return facts
-        self._directory.mkdir(parents=True, exist_ok=True)
-        with only_one(files.lock) as lock:
-            facts = self.lookup(key)
-            if facts is None:
-                pulse = Pulse(beat, deadline=policy.deadline)
-                return Import(files, wanted, policy=policy, pulse=pulse, lock=lock).run()
-            files.discard_partials()
-            return facts
+        if facts is None:
+            return self._import(files, wanted, policy, beat)
+        if files.unfinished():
+            _tidy(files)
+        return facts
 
     def remove(self, key: str) -> None:
         """Remove an image and whatever an import of it left; removing what is gone succeeds.
@@ -54,7 +51,7 @@ class ImageCache:
         Raises Problem.retry `ImageBusy` while an import of it runs.
         """
         files = Files(self._directory, key)
-        if not (files.published() or files.unfinished() or files.lock.exists()):
+        if not (files.published() or files.unfinished()):
             return
         with only_one(files.lock):
             files.discard_published()
@@ -65,5 +62,21 @@ class ImageCache:
         paths = self._directory.iterdir() if self._directory.exists() else ()
         return sorted(path.name for path in paths if path.name.endswith(SUFFIXES) and not self._is_published(path))
 
+    def _import(self, files: Files, wanted: Wanted, policy: FetchPolicy, beat: Beat) -> ImageFacts:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with only_one(files.lock) as lock:
+            # Another import may have published it between the first look and the lock.
+            facts = self.lookup(files.key)
+            if facts is None:
+                pulse = Pulse(beat, deadline=policy.deadline)
+                return Import(files, wanted, policy=policy, pulse=pulse, lock=lock).run()
+            return facts
+
     def _is_published(self, path: Path) -> bool:
         return path.suffix in {".qcow2", ".json"} and self.lookup(path.stem) is not None
+
+
+def _tidy(files: Files) -> None:
+    """Remove what an import left that was killed right after publication; one that is still at it does so itself."""
+    with suppress(Problem), only_one(files.lock):
+        files.discard_partials()

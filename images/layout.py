@@ -41,8 +41,8 @@ class Files:
         return self.image.exists() or self.facts.exists()
 
     def unfinished(self) -> bool:
-        """Tell whether an import left anything it made on the way."""
-        return any(path.exists() for path in (*self._scratch, *self._resumable))
+        """Tell whether an import runs, or left anything it made on the way."""
+        return any(path.exists() for path in (*self._scratch, *self._resumable, self.lock))
 
     def discard_scratch(self) -> None:
         """Remove what cannot be resumed."""

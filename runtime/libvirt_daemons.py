@@ -5,6 +5,7 @@ is started by libvirt itself at the first connection.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
@@ -21,6 +22,8 @@ NAMES = ("libvirtd", "virtlogd")
 _SYSTEMD = Path("/run/systemd/system")
 """Exists exactly where systemd is the service manager (sd_booted(3))."""
 _VIRTLOGD_SOCKET = Path("/run/libvirt/virtlogd-sock")
+_KVM = Path("/dev/kvm")
+_KVM_GROUP = "kvm"
 _PACKAGES = "libvirt-daemon-system and qemu-system-x86"
 
 
@@ -70,11 +73,24 @@ def _startable(*, with_virtlogd: bool) -> list[Process]:
             "does not answer although systemd runs; start it with `systemctl enable --now libvirtd`",
             field=libvirt_uri(),
         )
+    _own_kvm_as_udev_would()
     # The reaper collects QEMU processes whose parents are gone; the first process of a container may be slow to.
     libvirtd = Process("libvirtd", [sys.executable, "-m", "runtime.reaper", _program("libvirtd")], lambda _: answers)
     if not with_virtlogd:
         return [libvirtd]
     return [Process("virtlogd", [_program("virtlogd")], lambda _: _log_daemon_answers), libvirtd]
+
+
+def _own_kvm_as_udev_would() -> None:
+    """Give /dev/kvm to QEMU's group, as Debian's udev rule does; nobody has where no udev runs.
+
+    libvirt's own probe opens the device as root. When QEMU's user may not, libvirt finds its knowledge of QEMU outdated
+    and gathers it anew at every power-on: 0.4 s become half a minute on a busy machine.
+    """
+    if _KVM.exists() and _KVM.stat().st_gid == 0:
+        with contextlib.suppress(LookupError):  # no such group, so nobody to give it to
+            shutil.chown(_KVM, group=_KVM_GROUP)
+            _KVM.chmod(0o660)
 
 
 async def _log_daemon_answers() -> bool:

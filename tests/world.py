@@ -16,7 +16,7 @@ from drivers.simulator.control import Control
 from images.policy import FetchPolicy
 from manifests.contract import PowerRequest, Update
 from manifests.fleet import Hypervisor
-from manifests.registry import kind_called, parse
+from manifests.registry import Kind, kind_called, parse
 from runtime.objects import Document, Objects
 from tests.image_server import ImageServer
 from workers.hypervisor import hypervisor_worker
@@ -80,7 +80,8 @@ class World:
         return self.client.get_workflow_handle(f"VirtualServer/{self.name}/{name}")
 
     async def status(self, name: str = "vm") -> dict[str, Any]:
-        return (await self.get(name)).get("status", {})
+        status: dict[str, Any] = (await self.get(name)).get("status", {})
+        return status
 
     async def until(self, wanted: Callable[[dict[str, Any]], bool], name: str = "vm") -> dict[str, Any]:
         """Wait until a VM's status is as wanted and return it."""
@@ -103,9 +104,13 @@ class World:
     async def ask(self, update: Update, name: str = "vm", **request: Any) -> None:
         await self.objects.operate(update, PowerRequest(**request), name, self.name)
 
+    def key(self, name: str = "vm") -> tuple[Kind, str, str]:
+        """Return how the objects' API names a VM."""
+        return kind_called("vs"), name, self.name
+
     async def delete(self, name: str = "vm") -> None:
         """Delete a VM and wait until its life is over."""
-        await self.objects.delete(kind_called("vs"), name, self.name)
+        await self.objects.delete(*self.key(name))
         async with asyncio.timeout(PATIENCE):
             await self.handle(name).result()
 
@@ -132,13 +137,37 @@ class World:
     def control(self) -> Control:
         return Control(str(self.directory))
 
+    async def images(self) -> list[Document]:
+        return await self.objects.list(kind_called("images"), self.name)
+
+    async def zone_status(self) -> dict[str, Any]:
+        return await self._status("zones")
+
+    async def hypervisor_status(self) -> dict[str, Any]:
+        return await self._status("hypervisors")
+
+    async def _status(self, kind: str) -> dict[str, Any]:
+        status: dict[str, Any] = (await self.objects.get(kind_called(kind), self.name)).get("status", {})
+        return status
+
+    async def audit(self, driver: SimulatorDriver) -> None:
+        """Check that no VM has left anything: domains, volumes, partial files, claims, or an image nobody got."""
+        assert driver.inventory() == []
+
+        async def settled() -> bool:
+            zone, images = await self.zone_status(), await self.images()
+            ready = all(image["status"]["printableStatus"] == "Ready" for image in images)
+            return ready and (zone["placed"], zone["waiting"]) == (0, 0) and not driver.leftovers()
+
+        await eventually(settled)
+
     async def uid(self, name: str = "vm") -> str:
         return str((await self.get(name))["metadata"]["uid"])
 
-    async def make_stubborn(self, name: str = "vm") -> None:
-        """Make a guest ignore every request to shut down."""
+    async def make_stubborn(self, name: str = "vm", *, stubborn: bool = True) -> None:
+        """Make a guest ignore every request to shut down, or listen again."""
         control = self.control()
-        control.make_stubborn(await self.uid(name))
+        control.make_stubborn(await self.uid(name), stubborn=stubborn)
         control.close()
 
     async def declare(self) -> None:

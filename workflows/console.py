@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.hypervisor import HypervisorActivities
     from manifests.contract import ConsoleRequest, WorkflowType
-    from workflows import options
+    from workflows.options import step
 
 
 @workflow.defn(name=WorkflowType.CONSOLE)
@@ -18,5 +18,5 @@ class Console:
         return await workflow.execute_activity_method(
             HypervisorActivities.read_console,
             request,
-            **options.step(request.hypervisor, "read the serial console"),
+            **step(request.hypervisor, "read the serial console"),
         )

@@ -1,8 +1,5 @@
 """The life of a hypervisor: it keeps one watch alive and tells its zone what may be claimed."""
 
-from datetime import timedelta
-from typing import Any
-
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -11,26 +8,34 @@ with workflow.unsafe.imports_passed_through():
     from activities.watch import Watch
     from domain.hypervisor import HypervisorFacts, HypervisorSpec, claimable
     from domain.life import Hold
+    from domain.model import Value
     from manifests.base import InvalidManifestError
     from manifests.contract import Join, SearchAttribute, Signal, WorkflowType, workflow_id
     from manifests.fleet import Hypervisor as HypervisorManifest
-    from manifests.status import hypervisor_status, refused_status
-    from workflows import options
-    from workflows.objects import Publisher, accepted, uid
-    from workflows.trouble import hold_for
+    from manifests.status import hypervisor_status
+    from workflows.objects import Publisher, Sent, accepted, refused, uid
+    from workflows.options import endless, reconnect_delay, step
+    from workflows.trouble import hold_for, timed
+
+
+class HypervisorState(Value):
+    """What a hypervisor takes along when it continues as new: what it last reported, and what is wrong with it."""
+
+    facts: HypervisorFacts | None
+    hold: Hold | None
 
 
 @workflow.defn(name=WorkflowType.HYPERVISOR)
 class Hypervisor:
-    """One hypervisor. Input: its manifest; facts are for continue-as-new only."""
+    """One hypervisor. Input: its manifest; the state is for continue-as-new only."""
 
     @workflow.init
-    def __init__(self, manifest: dict[str, Any], facts: HypervisorFacts | None = None) -> None:
+    def __init__(self, manifest: Sent = None, state: HypervisorState | None = None) -> None:
         self._manifest = manifest
-        self._facts = facts
-        self._hold: Hold | None = None
+        self._facts = state.facts if state else None
+        self._hold = state.hold if state else None
         self._deleting = False
-        self._watch: workflow.ActivityHandle[None] | None = None
+        self._work: workflow.ActivityHandle[HypervisorFacts] | workflow.ActivityHandle[None] | None = None
         self._publisher = Publisher(manifest)
         self._problem: InvalidManifestError | None = None
         try:
@@ -39,19 +44,19 @@ class Hypervisor:
             self._problem = problem
 
     @workflow.run
-    async def run(self, manifest: dict[str, Any], facts: HypervisorFacts | None = None) -> str:
+    async def run(self, manifest: Sent = None, state: HypervisorState | None = None) -> str:
         """Watch until deleted. Each round prepares, joins the zone and watches; trouble ends a round, not the life."""
-        del manifest, facts
+        del manifest, state
         if self._problem:
-            status = refused_status(self._problem, workflow.now())
-            self._publisher.publish(status, {SearchAttribute.KIND: "Hypervisor"}, uid=uid())
-            await workflow.wait_condition(lambda: self._deleting)
-            return "deleted; its manifest was never accepted"
+            return await refused(self._publisher, "Hypervisor", self._problem, lambda: self._deleting)
         self._publish()
         while not self._deleting:
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(args=[self._manifest, self._facts])
-            await self._round()
+                workflow.continue_as_new(args=[self._manifest, HypervisorState(facts=self._facts, hold=self._hold)])
+            try:
+                await self._round()
+            except ActivityError as error:
+                await self._pause(hold_for(error, self._hold, workflow.now()))
         await self._tell_zone(Signal.LEAVE, self._spec.name)
         return "deleted; its VMs stay as they are"
 
@@ -59,50 +64,62 @@ class Hypervisor:
     def delete(self) -> None:
         """Stop watching and leave the zone. Guests are not touched."""
         self._deleting = True
-        if self._watch:
-            self._watch.cancel()
+        if self._work:
+            self._work.cancel()
 
     async def _round(self) -> None:
+        """Prepare, join, watch. Ends by an ActivityError when an activity fails or is cancelled."""
         name = self._spec.name
-        try:
-            self._facts = await workflow.execute_activity_method(
-                HypervisorActivities.prepare,
-                **options.step(name, f"prepare {name}"),
+        preparing = workflow.start_activity_method(
+            HypervisorActivities.prepare,
+            **step(name, f"prepare {name}"),
+        )
+        self._work = preparing
+        self._facts = await preparing
+        if not await self._join(ready=True):
+            hold = Hold(
+                reason="ZoneNotDeclared",
+                message=f"zone {self._spec.zone!r} is not declared; apply it",
+                field="spec.zone",
             )
-            self._hold = None
-            await self._tell_zone(Signal.JOIN, self._offer(ready=True))
-            self._publish()
-            if not self._deleting:
-                self._watch = workflow.start_activity_method(Watch.watch, **options.endless(name, f"watch {name}"))
-                await self._watch
-        except ActivityError as error:
-            if self._deleting:
-                return
-            await self._trouble(error)
-
-    async def _trouble(self, error: ActivityError) -> None:
-        """Show what is wrong, stop new placements here, and wait longer each time."""
-        self._hold = hold_for(error, self._hold, workflow.now())
-        if self._facts:
-            await self._tell_zone(Signal.JOIN, self._offer(ready=False))
+            await self._pause(timed(hold, self._hold, workflow.now()))
+            return
+        self._hold = None
         self._publish()
-        until = self._hold.until or workflow.now() + timedelta(hours=1)
+        if self._deleting:
+            return
+        watching = workflow.start_activity_method(Watch.watch, **endless(name, f"watch {name}"))
+        self._work = watching
+        await watching
+
+    async def _pause(self, hold: Hold) -> None:
+        """Show what is wrong, stop new placements here, and wait longer each time, but never long."""
+        if self._deleting:
+            return
+        self._hold = hold
+        await self._join(ready=False)
+        self._publish()
         try:
-            await workflow.wait_condition(lambda: self._deleting, timeout=until - workflow.now())
+            await workflow.wait_condition(lambda: self._deleting, timeout=reconnect_delay(hold))
         except TimeoutError:
             return
 
-    def _offer(self, *, ready: bool) -> Join:
+    async def _join(self, *, ready: bool) -> bool:
+        """Tell the zone what may be claimed here; nothing before the hypervisor has said what it is."""
         if self._facts is None:
-            return Join(name=self._spec.name, cpus=0, memory=0, ready=False)
+            return False
         capacity = claimable(self._spec, self._facts)
-        return Join(name=self._spec.name, cpus=capacity.cpus, memory=capacity.memory, ready=ready)
+        offer = Join(name=self._spec.name, cpus=capacity.cpus, memory=capacity.memory, ready=ready)
+        return await self._tell_zone(Signal.JOIN, offer)
 
-    async def _tell_zone(self, signal: Signal, argument: object) -> None:
+    async def _tell_zone(self, signal: Signal, argument: object) -> bool:
+        """Return whether the zone was told: one that is not declared cannot be."""
         try:
             await workflow.get_external_workflow_handle(workflow_id("Zone", self._spec.zone)).signal(signal, argument)
         except Exception as missing:  # noqa: BLE001 - the SDK has no type for "no such workflow"
             workflow.logger.warning("the zone is not declared", extra={"zone": self._spec.zone, "error": str(missing)})
+            return False
+        return True
 
     def _publish(self) -> None:
         status = hypervisor_status(self._facts, self._hold)

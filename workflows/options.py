@@ -9,13 +9,13 @@ from domain.life import Hold
 from domain.problem import Verdict
 from manifests.contract import hypervisor_queue
 
-_HEARTBEAT = timedelta(seconds=10)
+HEARTBEAT = timedelta(seconds=10)
 """A worker that was killed is noticed within this time, and its step starts again elsewhere."""
 
-_NOBODY_SERVES = timedelta(seconds=30)
+NOBODY_SERVES = timedelta(seconds=30)
 """How long a step waits for a worker before the VM says that nobody serves its hypervisor."""
 
-_A_FEW_TIMES = RetryPolicy(
+A_FEW_TIMES = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=10),
@@ -53,17 +53,22 @@ def _near(hypervisor: str, summary: str, longest: timedelta) -> ActivityConfig:
     return ActivityConfig(
         task_queue=hypervisor_queue(hypervisor),
         start_to_close_timeout=longest,
-        schedule_to_start_timeout=_NOBODY_SERVES,
-        heartbeat_timeout=_HEARTBEAT,
-        retry_policy=_A_FEW_TIMES,
+        schedule_to_start_timeout=NOBODY_SERVES,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=A_FEW_TIMES,
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary,
     )
 
 
-_FIRST_RETRY = timedelta(seconds=30)
+FIRST_RETRY = timedelta(seconds=30)
+"""How long a step is left alone after its first failure; each further one doubles it."""
+
 LAST_RETRY = timedelta(hours=1)
 """The longest anything is left alone before it is tried again."""
+
+RECONNECT = timedelta(minutes=1)
+"""The longest a hypervisor out of reach is left alone: every VM on it waits for its return."""
 
 
 def retry_delay(hold: Hold) -> timedelta | None:
@@ -72,5 +77,10 @@ def retry_delay(hold: Hold) -> timedelta | None:
         return None
     if hold.verdict is Verdict.WAIT:
         return LAST_RETRY
-    doubled: timedelta = _FIRST_RETRY * 2 ** min(hold.attempts - 1, 10)
+    doubled: timedelta = FIRST_RETRY * 2 ** min(hold.attempts - 1, 10)
     return min(doubled, LAST_RETRY)
+
+
+def reconnect_delay(hold: Hold) -> timedelta:
+    """Return after what time a hypervisor in trouble is tried again."""
+    return min(retry_delay(hold) or RECONNECT, RECONNECT)

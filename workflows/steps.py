@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.life import Hold, Life, learned
     from domain.lifecycle import Step, grace
     from domain.machine import guest_plan
-    from domain.placement import Claim
+    from domain.placement import Claim, Placement
     from domain.problem import Verdict
     from domain.status import Reason
     from manifests.contract import BuildOrder, StopOrder, Want
@@ -41,10 +41,13 @@ async def survey(life: Life) -> Learn:
 
 
 async def place(life: Life) -> Learn:
-    """Claim room in the first zone that has it; every zone that has none remembers the VM and wakes it."""
+    """Claim room in the first zone that has it; every zone that has none remembers the VM and wakes it.
+
+    A zone that is not declared cannot remember, so it is asked again.
+    """
     size = Capacity(cpus=life.spec.cpus, memory=life.spec.memory)
     claim = Claim(uid=life.uid, vm=workflow.info().workflow_id, size=size)
-    refusals: dict[str, str] = {}
+    refusals: dict[str, Placement] = {}
     for zone in life.asked:
         placement = await workflow.execute_local_activity_method(
             Errands.ensure_claimed,
@@ -55,9 +58,11 @@ async def place(life: Life) -> Learn:
             chosen, name = zone, placement.hypervisor
             await _give_back(refusals, life.uid)
             return lambda now: now.but(zone=chosen, hypervisor=name, hold=None)
-        refusals[zone] = placement.message
-    message = "; ".join(f"{zone}: {refusal}" for zone, refusal in refusals.items())
-    return _held(Hold(reason=Reason.UNSCHEDULABLE, message=message, verdict=Verdict.WAIT))
+        refusals[zone] = placement
+    message = "; ".join(f"{zone}: {refusal.message}" for zone, refusal in refusals.items())
+    remembered = all(refusal.waiting for refusal in refusals.values())
+    verdict = Verdict.WAIT if remembered else Verdict.RETRY
+    return _held(Hold(reason=Reason.UNSCHEDULABLE, message=message, verdict=verdict))
 
 
 async def import_image(life: Life) -> Learn:

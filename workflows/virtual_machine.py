@@ -5,7 +5,6 @@ else perform the step the table gives; and learn what came of it. Handlers valid
 """
 
 import asyncio
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -26,10 +25,10 @@ with workflow.unsafe.imports_passed_through():
         Update,
         WorkflowType,
     )
-    from manifests.status import machine_status, refused_status, timestamp
+    from manifests.status import machine_status, timestamp
     from manifests.virtual_server import VirtualServer
-    from workflows import steps
-    from workflows.objects import Publisher, accepted, uid
+    from workflows.objects import Publisher, Sent, accepted, refused, uid
+    from workflows.steps import LONG, STEPS, TOUCHING
     from workflows.trouble import hold_for
 
 
@@ -45,10 +44,12 @@ class VirtualMachine:
     """One virtual machine. Input: its manifest, as people write it; `carried` is for continue-as-new only."""
 
     @workflow.init
-    def __init__(self, manifest: dict[str, Any], carried: Carried | None = None) -> None:
+    def __init__(self, manifest: Sent = None, carried: Carried | None = None) -> None:
         self._manifest = manifest
         self._problem: InvalidManifestError | None = None
         self._stirred = False
+        self._deleting = False
+        self._wakes: set[Wake] = set()
         self._conditions = carried.conditions if carried else ()
         self._publisher = Publisher(manifest)
         if carried:
@@ -60,11 +61,11 @@ class VirtualMachine:
             self._problem = problem
 
     @workflow.run
-    async def run(self, manifest: dict[str, Any], carried: Carried | None = None) -> str:
+    async def run(self, manifest: Sent = None, carried: Carried | None = None) -> str:
         """Live until deleted; returns a sentence for the Temporal UI."""
         del manifest, carried
         if self._problem:
-            return await self._refuse(self._problem)
+            return await refused(self._publisher, "VirtualServer", self._problem, lambda: self._deleting)
         while (step := next_step(self._life)) is not Step.END:
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 workflow.continue_as_new(args=[self._manifest, self._carried()])
@@ -104,6 +105,7 @@ class VirtualMachine:
     @workflow.signal(name=Signal.DELETE)
     def delete(self) -> None:
         """Delete the VM. Accepted with every worker down; nothing takes it back."""
+        self._deleting = True
         if self._problem is None:
             self._life = lives.deleted(self._life, workflow.now())
         self._stirred = True
@@ -113,12 +115,13 @@ class VirtualMachine:
         """Say that something may have changed: a hint, never a fact."""
         if self._problem is None:
             self._life = lives.woken(self._life, about)
+        self._wakes.add(about)
         self._stirred = True
 
     async def _rest(self) -> None:
         """Wait for a request, a wake, or the time at which a held step is tried again."""
         self._publish()
-        hold = self._life.hold
+        hold = self._life.hold if held(self._life, workflow.now()) else None
         timeout = hold.until - workflow.now() if hold and hold.until else None
         self._stirred = False
         try:
@@ -127,12 +130,16 @@ class VirtualMachine:
             return
 
     async def _perform(self, step: Step) -> None:
-        """Perform one step; drop it when something else is wanted meanwhile."""
-        self._life = self._life.but(touched=self._life.touched or step in steps.TOUCHING)
-        if step in steps.LONG:
+        """Perform one step; drop it when something else is wanted meanwhile.
+
+        A wake that comes during a step may be about what the step saw too early, so it counts again after it.
+        """
+        self._wakes.clear()
+        self._life = self._life.but(touched=self._life.touched or step in TOUCHING)
+        if step in LONG:
             self._publish()
         aim = self._aim()
-        work = asyncio.create_task(steps.STEPS[step](self._life))
+        work = asyncio.create_task(STEPS[step](self._life))
         await workflow.wait_condition(lambda: work.done() or self._aim() != aim)
         if not work.done():
             work.cancel()
@@ -147,6 +154,8 @@ class VirtualMachine:
             self._life = self._life.but(stale=self._life.touched)
         else:
             self._life = learn(self._life)
+        for wake in sorted(self._wakes):
+            self._life = lives.woken(self._life, wake)
 
     def _aim(self) -> tuple[Goal, str, bool]:
         """Return what the current step serves; a step is dropped when this changes under it."""
@@ -189,15 +198,6 @@ class VirtualMachine:
             deletionTimestamp=timestamp(life.deleting) if life.deleting else "",
         )
         workflow.set_current_details(f"**{status['printableStatus']}** ({status['reason']}): {status['message']}")
-
-    async def _refuse(self, problem: InvalidManifestError) -> str:
-        """Show what is wrong with the manifest until somebody deletes the object; touch nothing."""
-        self._publisher.publish(
-            refused_status(problem, workflow.now()), {SearchAttribute.KIND: "VirtualServer"}, uid=uid()
-        )
-        workflow.set_current_details(f"**refused**: {problem}")
-        await workflow.wait_condition(lambda: self._stirred)
-        return "deleted; its manifest was never accepted"
 
 
 def _request_id(request: PowerRequest) -> str:

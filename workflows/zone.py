@@ -1,7 +1,5 @@
 """The life of a zone: a ledger of what its hypervisors hold, kept by one workflow, so that no claim is made twice."""
 
-from typing import Any
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -12,8 +10,8 @@ with workflow.unsafe.imports_passed_through():
     from manifests.base import InvalidManifestError
     from manifests.contract import Join, SearchAttribute, Signal, Update, WorkflowType
     from manifests.fleet import Zone as ZoneManifest
-    from manifests.status import refused_status, zone_status
-    from workflows.objects import Publisher, accepted, uid
+    from manifests.status import zone_status
+    from workflows.objects import Publisher, Sent, accepted, refused, uid
 
 
 @workflow.defn(name=WorkflowType.ZONE)
@@ -21,7 +19,7 @@ class Zone:
     """One zone. Input: its manifest; the ledger is for continue-as-new only."""
 
     @workflow.init
-    def __init__(self, manifest: dict[str, Any], ledger: Ledger | None = None) -> None:
+    def __init__(self, manifest: Sent = None, ledger: Ledger | None = None) -> None:
         self._manifest = manifest
         self._ledger = ledger or Ledger()
         self._deleting = False
@@ -34,9 +32,11 @@ class Zone:
             self._name, self._problem = "", problem
 
     @workflow.run
-    async def run(self, manifest: dict[str, Any], ledger: Ledger | None = None) -> str:
+    async def run(self, manifest: Sent = None, ledger: Ledger | None = None) -> str:
         """Keep the ledger until the zone is deleted and empty."""
         del manifest, ledger
+        if self._problem:
+            return await refused(self._publisher, "Zone", self._problem, lambda: self._deleting)
         while not (self._deleting and not self._ledger.members and not self._ledger.placed):
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 workflow.continue_as_new(args=[self._manifest, self._ledger])
@@ -44,6 +44,7 @@ class Zone:
             await workflow.wait_condition(lambda: self._stirred)
             self._stirred = False
             await self._wake_the_waiting()
+        await self._wake_the_waiting()
         return "deleted; no hypervisor and no VM is left in it"
 
     @workflow.update(name=Update.CLAIM)
@@ -83,13 +84,17 @@ class Zone:
         self._stirred = True
 
     async def _wake_the_waiting(self) -> None:
-        """Wake VMs that could be placed now. Each claims again; one that finds the room taken goes on waiting."""
-        for vm in placement.to_wake(self._ledger):
+        """Wake VMs that could be placed now, and all when the zone goes. Each claims again, and waits again if it must.
+
+        A wake ends a VM's waiting, so that one which found room in another zone is woken once at most.
+        """
+        everybody = tuple(claim.vm for claim in self._ledger.waiting.values())
+        for vm in everybody if self._deleting else placement.to_wake(self._ledger):
+            self._forget(vm)
             try:
                 await workflow.get_external_workflow_handle(vm).signal(Signal.WAKE, Wake.ROOM)
             except Exception as gone:  # noqa: BLE001 - the SDK has no type for "no such workflow"
                 workflow.logger.info("a waiting VM is gone", extra={"vm": vm, "error": str(gone)})
-                self._forget(vm)
 
     def _forget(self, vm: str) -> None:
         gone = [claim.uid for claim in self._ledger.waiting.values() if claim.vm == vm]
@@ -97,10 +102,6 @@ class Zone:
             self._ledger = placement.release(self._ledger, each)
 
     def _publish(self) -> None:
-        if self._problem:
-            status = refused_status(self._problem, workflow.now())
-            self._publisher.publish(status, {SearchAttribute.KIND: "Zone"}, uid=uid())
-            return
         status = zone_status(self._ledger)
         self._publisher.publish(
             status,

@@ -10,6 +10,7 @@ from drivers.libvirt.domain_xml import CPU_MODES, domain_xml
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.host import find_domain
 from drivers.libvirt.layout import Layout
+from drivers.libvirt.lock import building
 from drivers.libvirt.metadata import Mark, read_mark, seal
 from drivers.libvirt.networks import Link, UserLink
 from drivers.libvirt.sight import look
@@ -36,17 +37,31 @@ class Builder:
 
         Raises what `Driver.ensure_defined` names, Problem.terminal `DomainNameTaken` and `CpuModelUnknown`.
         """
-        domain = find_domain(connection, plan.uid)
-        if domain is not None and domain.isActive() and domain.isPersistent():
-            return domain
+        self._layout.ensure_folders()
+        with building(self._layout.volumes, plan.uid):
+            domain = find_domain(connection, plan.uid)
+            if domain is not None and domain.isActive() and domain.isPersistent():
+                return domain
+            return self._build(connection, plan, domain, fresh=fresh, accelerator=accelerator)
+
+    def _build(
+        self,
+        connection: libvirt.virConnect,
+        plan: GuestPlan,
+        domain: libvirt.virDomain | None,
+        *,
+        fresh: bool,
+        accelerator: str,
+    ) -> libvirt.virDomain:
         mark = look(domain).mark if domain is not None else Mark()
         _check(connection, plan)
         definition = self._definition(connection, plan, mark, accelerator)
         digest = seal(definition)
         self._storage.ensure_disk(connection, plan, fresh=fresh)
-        if domain is None or mark.digest != digest or not self._layout.seed(plan.uid).exists():
+        current = domain is not None and mark.digest == digest
+        if not (current and self._layout.seed(plan.uid).exists()):
             self._storage.write_seed(plan)
-        if domain is None or mark.digest != digest or not domain.isPersistent():
+        if domain is None or not (current and domain.isPersistent()):
             domain = connection.defineXMLFlags(
                 etree.tostring(definition, encoding="unicode"),
                 libvirt.VIR_DOMAIN_DEFINE_VALIDATE,

@@ -3,6 +3,7 @@
 Source: cloud-init's NoCloud documentation: a volume labelled `cidata` with the files `meta-data` and `user-data`.
 """
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from domain.guest import GuestPlan
 
 _LABEL = "cidata"
 _ISO_LEVEL = 3
+_PADDING = 150 * 2048
+"""Bytes after the file system, as mkisofs(1) has them: whoever looks for other file systems first reads that far."""
 
 
 def write_seed(path: Path, plan: GuestPlan) -> None:
@@ -31,3 +34,4 @@ def write_seed(path: Path, plan: GuestPlan) -> None:
         iso.write(str(path))
     finally:
         iso.close()
+    os.truncate(path, path.stat().st_size + _PADDING)

@@ -1,12 +1,13 @@
 """A guest's files: the storage pool, root disks as linked clones, and what is left when something was cut off.
 
-A root disk is made under a partial name through the pool, synced, and published with link(2), which never replaces:
-of several attempts at once the first wins and the others adopt its disk. The pool therefore lists what it found at its
+A root disk is made under a partial name through the pool, synced, and published with link(2), which never replaces. The
+pool therefore lists what it found at its
 last refresh, at the latest when the hypervisor was prepared; the folder is the truth.
 """
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import libvirt
@@ -18,6 +19,7 @@ from domain.quantity import format_bytes
 from drivers.libvirt.elements import E
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.layout import Layout, publishing, sync
+from drivers.libvirt.lock import building
 from drivers.libvirt.qcow2 import Header, read_header
 from drivers.libvirt.seed import write_seed
 
@@ -82,11 +84,14 @@ class Storage:
 
     def remove(self, uid: str) -> None:
         """Remove every file of a guest, and make that last."""
-        files = self._layout.files_of(uid)
-        for path in files:
-            path.unlink(missing_ok=True)
-        if files:
-            sync(self._layout.volumes)
+        if not self._layout.volumes.is_dir():
+            return
+        with building(self._layout.volumes, uid):
+            files = self._layout.files_of(uid)
+            for path in files:
+                path.unlink(missing_ok=True)
+            if files:
+                sync(self._layout.volumes)
 
     def _image_header(self, plan: GuestPlan) -> Header:
         try:
@@ -112,11 +117,8 @@ class Storage:
         volume = pool.createXML(self._volume_xml(partial, plan), 0)
         try:
             sync(partial)
-            os.link(partial, self._layout.disk(plan.uid))
-        except (FileExistsError, FileNotFoundError):
-            if not self._layout.disk(plan.uid).exists():
-                raise
-            # Another attempt at the same time was first: its disk is the disk, and it may have cleared this one away.
+            with suppress(FileExistsError):  # of a worker on another machine: the disk that is there is the disk
+                os.link(partial, self._layout.disk(plan.uid))
         finally:
             volume.delete(0)
         sync(self._layout.volumes)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import libvirt
@@ -211,11 +212,19 @@ def mortal_host() -> Iterator[SessionHost]:
 @pytest.fixture
 def libvirt_driver(session_host: SessionHost) -> Iterator[LibvirtDriver]:
     """A prepared driver for the shared host; the test leaves nothing there."""
-    driver = LibvirtDriver(session_host.spec)
+    with prepared(session_host.spec) as driver:
+        yield driver
+
+
+@contextmanager
+def prepared(spec: LibvirtSpec) -> Iterator[LibvirtDriver]:
+    """Yield a prepared driver; afterwards remove every guest and see that nothing is left."""
+    driver = LibvirtDriver(spec)
     driver.prepare()
-    yield driver
-    for seen in driver.inventory():
-        driver.ensure_removed(seen.uid)
-    left = driver.leftovers()
-    driver.close()
-    assert left == []
+    try:
+        yield driver
+        for seen in driver.inventory():
+            driver.ensure_removed(seen.uid)
+        assert driver.leftovers() == []
+    finally:
+        driver.close()

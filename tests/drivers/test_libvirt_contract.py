@@ -41,5 +41,4 @@ def backdoor(bootable_host: SessionHost) -> Backdoor:
 @pytest.mark.qemu
 class TestLibvirt(DriverContract):
     patience: ClassVar[float] = 120.0
-    console_mark: ClassVar[bytes] = b"tiny: host"
     sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 128 * 2**20, "disk": 256 * 2**20}

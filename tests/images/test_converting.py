@@ -93,7 +93,7 @@ def test_04_qemu_img_is_told_every_format_and_has_limits(server: ImageServer, en
         assert int(size) * 512 == LOCAL.max_output_bytes
 
 
-def test_12_a_corrupt_qcow2_image_is_refused(server: ImageServer, refuses: Refuse, small_qcow2: bytes) -> None:
+def test_fault_12_a_corrupt_qcow2_image_is_refused(server: ImageServer, refuses: Refuse, small_qcow2: bytes) -> None:
     # The level-1 table's first entry points to a level-2 table far outside of the file.
     level_1 = int.from_bytes(small_qcow2[40:48], "big")
     broken = patched(small_qcow2, ">Q", level_1, (1 << 63) | 0x7FFF0000)
@@ -137,7 +137,7 @@ def tells(**facts: object) -> str:
     ],
     ids=["check fails", "info fails", "another size", "a backing file", "a data file"],
 )
-def test_12_an_image_qemu_img_does_not_vouch_for_is_refused(
+def test_fault_12_an_image_qemu_img_does_not_vouch_for_is_refused(
     server: ImageServer, refuses: Refuse, stand: Stand, small_qcow2: bytes, script: str
 ) -> None:
     stand.does(script)
@@ -176,7 +176,7 @@ def test_a_stop_ends_the_conversion_at_once_and_keeps_the_download(
     assert server.requests == 1
 
 
-def test_09_a_full_disk_under_the_converter_means_to_wait(
+def test_fault_09_a_full_disk_under_the_converter_means_to_wait(
     server: ImageServer, fails: Refuse, stand: Stand, folder: Path
 ) -> None:
     stand.does('test "$1" != convert || { echo "qemu-img: No space left on device" >&2; exit 1; }')

@@ -1,12 +1,16 @@
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
+from temporalio.common import RetryPolicy
 
+from drivers.simulator.control import Control
 from tests.disks import empty_qcow2
 from tests.image_server import ImageServer
 from tests.world import World
+from workflows import options
 
 
 @pytest.fixture
@@ -24,3 +28,21 @@ async def world(client: Client, tmp_path: Path, image_server: ImageServer) -> As
         await world.declare()
         yield world
         await world.end()
+
+
+@pytest.fixture
+def control(world: World) -> Iterator[Control]:
+    """The back door of the world's simulated host."""
+    control = world.control()
+    yield control
+    control.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is retried be retried within a second. The sandbox passes the options through, so workflows see it."""
+    policy = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=2)
+    monkeypatch.setattr(options, "A_FEW_TIMES", policy)
+    monkeypatch.setattr(options, "NOBODY_SERVES", timedelta(seconds=1))
+    monkeypatch.setattr(options, "FIRST_RETRY", timedelta(milliseconds=500))
+    monkeypatch.setattr(options, "RECONNECT", timedelta(seconds=1))

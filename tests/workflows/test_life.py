@@ -30,9 +30,7 @@ async def test_deleting_leaves_nothing_anywhere(world: World) -> None:
         await world.objects.apply(world.vm())
         await world.until_status("Running")
         await world.delete()
-        assert driver.inventory() == []
-        assert driver.leftovers() == []
-        assert (await world.objects.get(kind_called("zones"), world.name))["status"]["placed"] == 0
+        await world.audit(driver)
 
 
 async def test_stop_start_and_restart_make_incarnations(world: World) -> None:
@@ -79,7 +77,8 @@ async def test_the_guests_own_power_off_is_followed_by_the_run_strategy(world: W
             control = world.control()
             control.power_off_from_inside(await world.uid(name))
             control.close()
-            await world.until(lambda s, e=ends_as: s["exits"] == 1 and s["printableStatus"] == e, name)
+            await world.until(lambda status: status["exits"] == 1, name)
+            await world.until_status(ends_as, name)
             await world.delete(name)
 
 

@@ -1,0 +1,59 @@
+"""The machine's libvirt without vmflow: what a stack of tests has there, and its removal."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import libvirt
+
+from domain.hypervisor import HypervisorSpec, NatNetwork
+
+_KEPT = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+
+
+@contextmanager
+def opened(uri: str) -> Iterator[libvirt.virConnect]:
+    """Yield a connection."""
+    connection = libvirt.open(uri)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def domains(uri: str, word: str) -> list[str]:
+    """Return the UUIDs of all domains, running or not, that have a word (an owner, a folder) in their definition."""
+    with opened(uri) as connection:
+        return sorted(each.UUIDString() for each in connection.listAllDomains() if word in each.XMLDesc())
+
+
+def virsh(uri: str, *arguments: str) -> str:
+    """Run virsh; return what it prints."""
+    command = ["virsh", "-q", "-c", uri, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def purge(spec: HypervisorSpec, home: Path) -> None:
+    """Remove every domain with a file below the home, and the pool and the network that were defined for it."""
+    assert spec.libvirt is not None
+    with opened(spec.libvirt.uri) as connection:
+        for domain in connection.listAllDomains():
+            if str(home) in domain.XMLDesc():
+                if domain.isActive():
+                    domain.destroy()
+                domain.undefineFlags(_KEPT)
+        mine: list[libvirt.virStoragePool | libvirt.virNetwork] = [
+            pool for pool in connection.listAllStoragePools() if pool.name() == spec.libvirt.pool
+        ]
+        if isinstance(spec.libvirt.network, NatNetwork):
+            mine += [each for each in connection.listAllNetworks() if each.name() == spec.libvirt.network.name]
+        for each in mine:
+            if each.isActive():
+                each.destroy()
+            each.undefine()
