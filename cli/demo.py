@@ -105,7 +105,7 @@ async def _running(objects: Objects, name: str, namespace: str) -> Document:
         async for document, now in follow(objects, name, namespace):
             progress(now)
             conditions = {each["type"]: each["status"] for each in dig(document, "status", "conditions") or []}
-            if conditions.get("Ready") == "True" and _where(document):
+            if now.status == "Running" and conditions.get("Ready") == "True" and _where(document):
                 return document
             if conditions.get("Failure") == "True":
                 raise Problem.terminal(

@@ -82,9 +82,7 @@ MaybeKindWord = Annotated[str, typer.Argument(metavar="KIND", help=_WHAT, autoco
 Machine = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the VM.", autocompletion=_machines, callback=_machine)
 ]
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", help="Names of objects.", autocompletion=_objects)
-]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of objects.", autocompletion=_objects)]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the object.")]
 FilesNamespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace; for manifests, of those that name none.")

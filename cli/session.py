@@ -50,19 +50,22 @@ def run(command: Awaitable[_T]) -> _T:
         raise typer.Exit(130) from None
 
 
+_REACH = 3.0
+"""Seconds a command waits at most for the Temporal server to be there."""
+
+
 def with_objects(command: Callable[[Objects], Awaitable[_T]]) -> _T:
     """Run a command that needs the objects."""
 
     async def main() -> _T:
-        return await command(Objects(await connect(settings())))
+        return await command(Objects(await connect(settings(), patience=_REACH)))
 
     return run(main())
 
 
 def tell(problem: Problem) -> None:
-    """Tell trouble in one line on standard error; an object the sentence names already is not named twice."""
-    sentence = problem.message if problem.field in problem.message else str(problem)
-    err.print(f"[red]Error[/] ({problem.reason}): {_escaped(sentence)}")
+    """Tell trouble in one line on standard error."""
+    err.print(f"[red]Error[/] ({problem.reason}): {_escaped(str(problem))}")
 
 
 def interactive() -> bool:

@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/architecture.md from the tables in domain/, so that neither can tell another story.
+"""Writes the generated parts of docs/architecture.md from the tables in domain/.
 
     python -m docs.generate            writes in place
     python -m docs.generate --check    writes nothing; exits with 1 when a part is stale
@@ -41,7 +41,12 @@ def diagrams() -> str:
 
 def strategies() -> str:
     """Return the run strategies: what operations make of them, and when each wants the guest to run."""
-    head = ["run strategy", *(each.value for each in Operation), "starts by itself", *(f"after: {each}" for each in _EXITS)]
+    head = [
+        "run strategy",
+        *(each.value for each in Operation),
+        "starts by itself",
+        *(f"after: {each}" for each in _EXITS),
+    ]
     return _table(head, (_strategy(each) for each in RunStrategy))
 
 

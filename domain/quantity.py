@@ -24,7 +24,7 @@ _SUFFIXES = {
 }
 _LIMIT = 2**63 - 1
 """The largest size Kubernetes, libvirt and QEMU can name: a signed 64-bit number of bytes."""
-_QUANTITY = re.compile(r"(?P<number>\d{1,18}(?:\.\d{1,9})?)(?P<suffix>[A-Za-z]{0,2})", re.ASCII)
+_QUANTITY = re.compile(r"(?P<number>\d{1,19}(?:\.\d{1,9})?)(?P<suffix>[A-Za-z]{0,2})", re.ASCII)
 
 
 def parse_bytes(text: str | int) -> int:
@@ -48,8 +48,9 @@ def parse_cpus(text: str | int) -> int:
 
 def format_bytes(size: float) -> str:
     """Return bytes for people, in binary units: `512 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(size) < 1024 or unit == "TiB":  # noqa: PLR2004 - the step of binary units
+    unit = "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1024:  # noqa: PLR2004 - the step of binary units
             break
-        size /= 1024
+        size, unit = size / 1024, larger
     return f"{size:.0f} {unit}" if unit == "B" or size == int(size) else f"{size:.1f} {unit}"

@@ -117,9 +117,14 @@ class Objects:
         return sorted(documents, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
 
     async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
-        """Ask an object to go. It is gone when `get` says so."""
+        """Ask an object to go; Problem.terminal `NotFound` when there is none. It is gone when `get` says so."""
         description = await self.describe(kind, name, namespace)
-        await self._client.get_workflow_handle(description.id).signal(Signal.DELETE)
+        try:
+            await self._client.get_workflow_handle(description.id).signal(Signal.DELETE)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:  # its life has ended since
+                raise _not_found(kind, name) from error
+            raise
 
     async def operate(self, update: Update, request: PowerRequest, name: str, namespace: str) -> PowerAnswer:
         """Ask a VM for an operation and return when it is accepted, not when it is done.
@@ -138,8 +143,10 @@ class Objects:
                 rpc_timeout=ANSWER_WITHIN,
             )
         except WorkflowUpdateFailedError as error:
-            kind_of_refusal = error.cause.type if isinstance(error.cause, ApplicationError) else None
-            raise Problem.terminal(kind_of_refusal or "Refused", str(error.cause), field=description.id) from error
+            refused = error.cause
+            if not isinstance(refused, ApplicationError):
+                raise
+            raise Problem.terminal(refused.type or "Refused", refused.message, field=description.id) from error
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             raise Problem.retry(
                 "Unavailable",

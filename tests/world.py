@@ -123,12 +123,12 @@ class World:
             yield
 
     @asynccontextmanager
-    async def near(self) -> AsyncIterator[SimulatorDriver]:
-        """Serve the hypervisor meanwhile."""
+    async def near(self, name: str = "") -> AsyncIterator[SimulatorDriver]:
+        """Serve the hypervisor meanwhile, or another one by its name."""
         driver = open_driver(self.spec())
         assert isinstance(driver, SimulatorDriver)
         try:
-            with hypervisor_worker(self.client, driver, self.name, LOOPBACK) as worker:
+            with hypervisor_worker(self.client, driver, name or self.name, LOOPBACK) as worker:
                 async with worker:
                     yield driver
         finally:

@@ -39,6 +39,10 @@ class Carried(Value):
     conditions: tuple[Condition, ...]
 
 
+PLAIN = PowerRequest()
+"""What an update without an argument asks."""
+
+
 @workflow.defn(name=WorkflowType.VIRTUAL_MACHINE)
 class VirtualMachine:
     """One virtual machine. Input: its manifest, as people write it; `carried` is for continue-as-new only."""
@@ -76,30 +80,30 @@ class VirtualMachine:
         return "deleted; nothing is left"
 
     @workflow.update(name=Update.START)
-    def start(self, request: PowerRequest) -> PowerAnswer:
+    def start(self, request: PowerRequest = PLAIN) -> PowerAnswer:
         """Run the guest."""
         return self._ask(Operation.START, request)
 
     @workflow.update(name=Update.STOP)
-    def stop(self, request: PowerRequest) -> PowerAnswer:
+    def stop(self, request: PowerRequest = PLAIN) -> PowerAnswer:
         """Stop the guest: by its agent, then by ACPI, after the grace period by power-off; at once when forced."""
         return self._ask(Operation.STOP, request)
 
     @workflow.update(name=Update.RESTART)
-    def restart(self, request: PowerRequest) -> PowerAnswer:
+    def restart(self, request: PowerRequest = PLAIN) -> PowerAnswer:
         """End the running incarnation and start another."""
         return self._ask(Operation.RESTART, request)
 
     @start.validator
-    def _may_start(self, request: PowerRequest) -> None:
+    def _may_start(self, request: PowerRequest = PLAIN) -> None:
         self._admit(Operation.START, request)
 
     @stop.validator
-    def _may_stop(self, request: PowerRequest) -> None:
+    def _may_stop(self, request: PowerRequest = PLAIN) -> None:
         self._admit(Operation.STOP, request)
 
     @restart.validator
-    def _may_restart(self, request: PowerRequest) -> None:
+    def _may_restart(self, request: PowerRequest = PLAIN) -> None:
         self._admit(Operation.RESTART, request)
 
     @workflow.signal(name=Signal.DELETE)
@@ -143,6 +147,7 @@ class VirtualMachine:
         await workflow.wait_condition(lambda: work.done() or self._aim() != aim)
         if not work.done():
             work.cancel()
+            self._publish()
         try:
             learn = await work
         except ActivityError as error:

@@ -35,7 +35,7 @@ def domain_xml(
     domain = E.domain(
         E.name(plan.name),
         E.uuid(plan.uid),
-        E.metadata(guest_element(plan.owner, forwards)),
+        E.metadata(guest_element(str(layout.directory), plan.owner, forwards)),
         E.memory(str(plan.memory), unit="b"),
         E.vcpu(str(plan.cpus), placement="static"),
         E.os(E.type("hvm", arch="x86_64", machine="q35"), E.boot(dev="hd")),

@@ -28,7 +28,7 @@ from drivers.libvirt.layout import Layout
 from drivers.libvirt.networks import link_to
 from drivers.libvirt.power import Shutdown, power_off, power_on
 from drivers.libvirt.probe import Accelerator, accelerator
-from drivers.libvirt.sight import Sight, look
+from drivers.libvirt.sight import Sight, glance, look
 from drivers.libvirt.storage import Storage
 from drivers.libvirt.watch import Watch
 
@@ -76,7 +76,7 @@ class LibvirtDriver:
             return self._observe(connection, uid)
 
     def inventory(self) -> list[Observation]:
-        """Report every domain that carries vmflow's mark."""
+        """Report every domain that carries this hypervisor's mark."""
         with self._calling() as connection:
             return [seen.observation() for seen in self._sights(connection)]
 
@@ -89,6 +89,9 @@ class LibvirtDriver:
     def ensure_running(self, plan: GuestPlan, *, fresh: bool) -> Observation:
         """Define, then power on unless there is an incarnation."""
         with self._calling(plan.uid) as connection:
+            panicked = find_domain(connection, plan.uid)
+            if panicked is not None and (seen := glance(panicked)) is not None and seen.crashed:
+                power_off(panicked)
             domain = self._builder.ensure_defined(connection, plan, fresh=fresh, accelerator=self._accelerator.name)
             if not look(domain).incarnation:
                 self._link.ensure(connection)
@@ -100,15 +103,18 @@ class LibvirtDriver:
         with self._calling(uid) as connection:
             domain = find_domain(connection, uid)
             if domain is not None and incarnation:
-                Shutdown(domain, incarnation, lambda: _glance(domain)).end(grace, beat)
+                Shutdown(domain, incarnation, lambda: glance(domain)).end(grace, beat)
             return self._observe(connection, uid)
 
     def ensure_removed(self, uid: str) -> None:
         """Power off, forget the domain, then delete its files: what is left in between is named by `leftovers`."""
         with self._calling(uid) as connection:
             domain = find_domain(connection, uid)
-            if domain is not None:
+            seen = glance(domain) if domain is not None else None
+            if domain is not None and seen is not None:
                 power_off(domain)
+                if self._host.local:
+                    self._link.release(connection, seen.macs)
                 _undefine(domain)
                 power_off(domain)  # if somebody powered it on in between, it has lost its definition by now
             self._storage.remove(uid)
@@ -120,10 +126,10 @@ class LibvirtDriver:
 
     def changes(self, stop: threading.Event) -> Iterator[Change]:
         """Yield what libvirt's events say, on a connection of their own."""
-        return Watch(self._host, self._link).changes(stop)
+        return Watch(self._host, self._link, self._ours).changes(stop)
 
     def leftovers(self) -> list[str]:
-        """Name the files that belong to no domain of vmflow's, and everything partial."""
+        """Name the files that belong to no domain built here, and everything partial."""
         with self._calling() as connection:
             return self._layout.strays({seen.uid for seen in self._sights(connection)})
 
@@ -138,14 +144,17 @@ class LibvirtDriver:
 
     def _observe(self, connection: libvirt.virConnect, uid: str) -> Observation:
         domain = find_domain(connection, uid)
-        seen = _glance(domain) if domain is not None else None
+        seen = glance(domain) if domain is not None else None
         if seen is None:
             return absent(uid)
         return seen.observation(guest_info(connection, domain, seen, self._link) if seen.incarnation else None)
 
     def _sights(self, connection: libvirt.virConnect) -> list[Sight]:
-        sights = (_glance(domain) for domain in connection.listAllDomains(0))
-        return [seen for seen in sights if seen is not None and seen.mark.ours]
+        sights = (glance(domain) for domain in connection.listAllDomains(0))
+        return [seen for seen in sights if seen is not None and self._ours(seen)]
+
+    def _ours(self, seen: Sight) -> bool:
+        return seen.mark.directory == str(self._layout.directory)
 
     @contextmanager
     def _calling(self, uid: str = "") -> Iterator[libvirt.virConnect]:
@@ -167,16 +176,6 @@ class LibvirtDriver:
                 f"{error.strerror or error}; {advice}; it is tried again",
                 field=str(error.filename or self._layout.directory),
             ) from error
-
-
-def _glance(domain: libvirt.virDomain) -> Sight | None:
-    """Look at a domain; None when libvirt says that it is gone."""
-    try:
-        return look(domain)
-    except libvirt.libvirtError as error:
-        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
-            return None
-        raise
 
 
 def _undefine(domain: libvirt.virDomain) -> None:

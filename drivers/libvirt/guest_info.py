@@ -25,9 +25,9 @@ _SILENCE = (
     libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
     libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
     libvirt.VIR_ERR_INTERNAL_ERROR,
+    libvirt.VIR_ERR_NO_DOMAIN,
 )
-"""How libvirt says that an agent does not answer, cannot, or is busy answering somebody else."""
-
+"""How libvirt says that an agent does not answer, cannot, is busy answering somebody else, or went with its guest."""
 
 _ADDRESS = re.compile(r"if\.\d+\.addr\.\d+\.addr")
 

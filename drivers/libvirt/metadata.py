@@ -1,16 +1,17 @@
 """What vmflow writes beside a domain, in libvirt's metadata: whose it is, and which power-on this one is.
 
     <metadata>
-      <vmflow:guest xmlns:vmflow="urn:vmflow:guest" digest="…">
+      <vmflow:guest xmlns:vmflow="urn:vmflow:guest" directory="/var/lib/vmflow/hypervisor" digest="…">
         <vmflow:owner>tenant/web-1</vmflow:owner>
         <vmflow:forward protocol="tcp" guest="22" host="40022"/>
       </vmflow:guest>
       <power:on xmlns:power="urn:vmflow:power-on" token="…" at="…"/>
     </metadata>
 
-The first is part of the definition; a domain that has it is vmflow's. The second is written before each power-on and
-becomes part of the running domain, so it names that power-on for as long as the domain runs, whatever happens to
-libvirtd or to vmflow.
+The first is part of the definition. Its directory says which hypervisor declared to vmflow built the domain, because
+several may share one libvirt; what another one built is none of a driver's business. The second is written before each
+power-on and becomes part of the running domain, so it names that power-on for as long as the domain runs, whatever
+happens to libvirtd or to vmflow.
 """
 
 import secrets
@@ -30,9 +31,13 @@ _GUEST = Elements(GUEST_URI, "vmflow")
 
 
 class Mark(Value):
-    """What the metadata of a domain says. ours: vmflow built it; token and at: the latest power-on (Unix time)."""
+    """What the metadata of a domain says.
 
-    ours: bool = False
+    directory: that of the hypervisor that built it; empty when vmflow did not. token, at: the latest power-on, and when
+    it was (Unix time).
+    """
+
+    directory: str = ""
     owner: str = ""
     digest: str = ""
     forwards: tuple[Forward, ...] = ()
@@ -40,11 +45,12 @@ class Mark(Value):
     at: float = 0.0
 
 
-def guest_element(owner: str, forwards: tuple[Forward, ...]) -> etree._Element:
-    """Return the element that makes a domain vmflow's; `seal` completes it."""
+def guest_element(directory: str, owner: str, forwards: tuple[Forward, ...]) -> etree._Element:
+    """Return the element that makes a domain a hypervisor's own; `seal` completes it."""
     return _GUEST.guest(
         _GUEST.owner(owner),
         *(_GUEST.forward(protocol=each.protocol, guest=str(each.guest), host=str(each.host)) for each in forwards),
+        directory=directory,
     )
 
 
@@ -65,7 +71,7 @@ def read_mark(domain: etree._Element) -> Mark:
         return Mark()
     power = domain.find(f"metadata/{{{POWER_URI}}}on")
     return Mark(
-        ours=True,
+        directory=guest.get("directory", ""),
         owner=guest.findtext(f"{{{GUEST_URI}}}owner", default=""),
         digest=guest.get("digest", ""),
         forwards=tuple(

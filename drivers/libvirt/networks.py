@@ -4,6 +4,7 @@ Sources: https://libvirt.org/formatnetwork.html; QEMU's documentation of `-netde
 """
 
 import json
+import logging
 import uuid
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
@@ -13,9 +14,11 @@ from lxml import etree
 
 from domain.guest import Forward, GuestPlan
 from domain.hypervisor import NatNetwork, UserNetwork
+from drivers.libvirt import dhcp
 from drivers.libvirt.elements import E, Elements
 from drivers.libvirt.errors import is_code
 
+_LOG = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("9d1c3d6e-70aa-5f0a-8d0a-5a8b8f1f2c07")
 _DNSMASQ_URI = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 _DNSMASQ = Elements(_DNSMASQ_URI, "dnsmasq")
@@ -43,14 +46,24 @@ class NatLink:
             network.setAutostart(1)
 
     def leased(self, connection: libvirt.virConnect, mac: str, since: float) -> tuple[str, ...]:
-        """Return the addresses lent to a MAC at or after a time: an older lease was another power-on's."""
+        """Return the addresses lent to a MAC after a power-on: an older lease was an earlier power-on's."""
         network = self._find(connection)
         if network is None or not network.isActive():
             return ()
         duration = _lease_seconds(network)
-        return tuple(
-            lease["ipaddr"] for lease in network.DHCPLeases(mac) if lease["expirytime"] - duration >= int(since)
-        )
+        return tuple(lease["ipaddr"] for lease in network.DHCPLeases(mac) if lease["expirytime"] - duration > since)
+
+    def release(self, connection: libvirt.virConnect, macs: tuple[str, ...]) -> None:
+        """Give a removed guest's addresses back, where the worker may; elsewhere they expire. On this machine only."""
+        network = self._find(connection)
+        if network is None or not network.isActive():
+            return
+        server = IPv4Address(etree.fromstring(network.XMLDesc(0)).xpath("string(ip/@address)"))
+        for lease in (lease for mac in macs for lease in network.DHCPLeases(mac)):
+            try:
+                dhcp.release(network.bridgeName(), server, IPv4Address(lease["ipaddr"]), lease["mac"])
+            except OSError as error:
+                _LOG.info("the address %s is free only when its lease runs out: %s", lease["ipaddr"], error)
 
     def _find(self, connection: libvirt.virConnect) -> libvirt.virNetwork | None:
         try:
@@ -93,6 +106,9 @@ class UserLink:
     def leased(self, connection: libvirt.virConnect, mac: str, since: float) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: only the guest's agent tells."""
         return ()
+
+    def release(self, connection: libvirt.virConnect, macs: tuple[str, ...]) -> None:
+        """Nothing was lent."""
 
     def arguments(self, plan: GuestPlan, forwards: tuple[Forward, ...], *, bus: str) -> list[str]:
         """Return QEMU's arguments. This libvirt cannot say `hostfwd`, so the interface is built beside it."""

@@ -17,23 +17,10 @@ _PACE = 0.1
 """Seconds between two looks at a guest that is shutting down."""
 _ASK_AGAIN = 5.0
 """Seconds between two requests: a guest that boots does not hear the first ones."""
-_DEAF = (
-    libvirt.VIR_ERR_OPERATION_INVALID,
-    libvirt.VIR_ERR_OPERATION_TIMEOUT,
-    libvirt.VIR_ERR_OPERATION_FAILED,
-    libvirt.VIR_ERR_NO_DOMAIN,
-    libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
-    libvirt.VIR_ERR_AGENT_UNSYNCED,
-    libvirt.VIR_ERR_INTERNAL_ERROR,
-)
-"""How libvirt says that a request to shut down did not reach the guest, or reached it so well that it is gone."""
 
 
 def power_on(domain: libvirt.virDomain) -> None:
     """Start a domain unless it runs. Raises libvirtError."""
-    seen = look(domain)
-    if seen.crashed:
-        power_off(domain)
     mark_power_on(domain)
     try:
         domain.createWithFlags(0)
@@ -95,9 +82,8 @@ class Shutdown:
             self._request(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
 
     def _request(self, way: int) -> None:
+        """Ask once. What became of it is seen by looking at the guest, which also tells of trouble with libvirt."""
         try:
             self._domain.shutdownFlags(way)
         except libvirt.libvirtError as error:
-            if not is_code(error, *_DEAF):
-                raise
-            _LOG.debug("a request to shut down did not get through: %s", error)
+            _LOG.info("a request to shut %s down did not get through: %s", self._domain.name(), error)

@@ -9,6 +9,7 @@ from lxml import etree
 
 from domain.guest import GuestInfo, Observation, Power, StopCause
 from drivers.libvirt.domain_xml import AGENT_CHANNEL
+from drivers.libvirt.errors import is_code
 from drivers.libvirt.metadata import Mark, read_mark
 
 _POWER = {
@@ -79,6 +80,16 @@ def look(domain: libvirt.virDomain) -> Sight:
         if off == (document.get("id") is None):
             break
     return _sight(state, reason, document)
+
+
+def glance(domain: libvirt.virDomain) -> Sight | None:
+    """Look at a domain; None when libvirt says that it is gone. Raises libvirtError."""
+    try:
+        return look(domain)
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
+            return None
+        raise
 
 
 def _sight(state: int, reason: int, document: etree._Element) -> Sight:

@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import libvirt
@@ -12,11 +12,11 @@ import libvirt
 from domain.guest import Power
 from domain.life import BOOT_PATIENCE
 from drivers.base import Change
-from drivers.libvirt.errors import is_code, unreachable
+from drivers.libvirt.errors import unreachable
 from drivers.libvirt.guest_info import guest_info
 from drivers.libvirt.host import Host, alive, find_domain
 from drivers.libvirt.networks import Link
-from drivers.libvirt.sight import look
+from drivers.libvirt.sight import Sight, glance
 
 _TICK = 0.5
 """Seconds between two looks at guests whose first address is awaited, and at `stop`."""
@@ -41,11 +41,15 @@ _MAY_GET_AN_ADDRESS = {"started", "resumed", "agent connected", "rebooted"}
 
 
 class Watch:
-    """One listener, with a connection of its own so that its end is noticed whatever other calls do."""
+    """One listener, with a connection of its own so that its end is noticed whatever other calls do.
 
-    def __init__(self, host: Host, link: Link) -> None:
+    ours: tells whether a domain is one to speak of.
+    """
+
+    def __init__(self, host: Host, link: Link, ours: Callable[[Sight], bool]) -> None:
         self._host = host
         self._link = link
+        self._ours = ours
         self._hints: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._awaited: dict[str, float] = {}
         """UIDs of running guests without a known address → when to stop waiting for one (monotonic)."""
@@ -59,7 +63,9 @@ class Watch:
                 self._await_address(domain.UUIDString())
             yield Change(uid="", what="connected")
             while not stop.is_set():
-                yield from self._heard()
+                for hint in self._heard():
+                    if self._concerns_us(connection, hint):
+                        yield hint
                 yield from self._addressed(connection)
 
     def _heard(self) -> Iterator[Change]:
@@ -69,35 +75,34 @@ class Watch:
             while True:
                 if hint is _BROKEN:
                     raise unreachable(self._host.uri, "the connection broke")
-                if hint.what in _MAY_GET_AN_ADDRESS:
-                    self._await_address(hint.uid)
                 yield hint
                 hint = self._hints.get_nowait()
+
+    def _concerns_us(self, connection: libvirt.virConnect, hint: Change) -> bool:
+        """Tell whether to pass a hint on: of a domain that is gone nobody knows any more whose it was."""
+        domain = find_domain(connection, hint.uid)
+        seen = glance(domain) if domain is not None else None
+        if seen is not None and self._ours(seen) and hint.what in _MAY_GET_AN_ADDRESS:
+            self._await_address(hint.uid)
+        return seen is None or self._ours(seen)
 
     def _addressed(self, connection: libvirt.virConnect) -> Iterator[Change]:
         """Yield a hint for each guest whose address became known; forget those that have none to wait for."""
         now = time.monotonic()
         for uid, until in list(self._awaited.items()):
-            found = self._address(connection, uid)
-            if found:
+            known = self._address_known(connection, uid)
+            if known:
                 yield Change(uid=uid, what="address")
-            if found is not False or now >= until:
+            if known is not False or now >= until:
                 del self._awaited[uid]
 
-    def _address(self, connection: libvirt.virConnect, uid: str) -> bool | None:
-        """Tell whether a guest's address is known; None when the guest does not run or is not vmflow's."""
+    def _address_known(self, connection: libvirt.virConnect, uid: str) -> bool | None:
+        """Tell whether a guest's address is known; None when it does not run, or is not ours."""
         domain = find_domain(connection, uid)
-        if domain is None:
+        seen = glance(domain) if domain is not None else None
+        if domain is None or seen is None or seen.power is not Power.RUNNING or not self._ours(seen):
             return None
-        try:
-            seen = look(domain)
-            if not seen.mark.ours or seen.power is not Power.RUNNING:
-                return None
-            return bool(guest_info(connection, domain, seen, self._link).addresses)
-        except libvirt.libvirtError as error:
-            if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
-                return None
-            raise
+        return bool(guest_info(connection, domain, seen, self._link).addresses)
 
     def _await_address(self, uid: str) -> None:
         self._awaited[uid] = time.monotonic() + BOOT_PATIENCE.total_seconds()

@@ -32,7 +32,11 @@ class Lives(RuleBasedStateMachine):
     doomed: the incarnation a restart was to end, unless that was taken back.
     """
 
-    @initialize(strategy=st.sampled_from(RunStrategy), start=st.booleans(), steps=st.integers(0, 4))
+    @initialize(
+        strategy=st.sampled_from([*RunStrategy, RunStrategy.MANUAL, RunStrategy.MANUAL]),
+        start=st.booleans(),
+        steps=st.integers(0, 4),
+    )
     def declare(self, strategy: RunStrategy, *, start: bool, steps: int) -> None:
         self.vm = Vm(newborn(strategy), World())
         self.requests = 0
@@ -94,7 +98,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(before=st.sampled_from(REPLIES), after=st.sampled_from([*REPLIES, None]))
     def a_step_is_performed(self, before: Reply, after: Reply | None) -> None:
-        """A reply arrives, is lost, or is still on its way when something else happens; then it comes before the next."""
+        """Its reply arrives, is lost, or is late: then it comes, or is lost, before the next step begins."""
         before(self.vm)
         if next_step(self.vm.life) in {Step.REST, Step.END} or held(self.vm.life, NOW):
             return
@@ -141,5 +145,5 @@ class Lives(RuleBasedStateMachine):
             assert (wanted is Goal.RUN) is RUNS[self.asked]
 
 
-Lives.TestCase.settings = settings(max_examples=400, stateful_step_count=25, deadline=None)
+Lives.TestCase.settings = settings(max_examples=250, stateful_step_count=25, deadline=None)
 TestLives = Lives.TestCase

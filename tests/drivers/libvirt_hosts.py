@@ -24,6 +24,7 @@ import pytest
 from domain.guest import GuestPlan, default_mac
 from domain.hypervisor import LibvirtSpec, UserNetwork
 from drivers.libvirt import LibvirtDriver
+from drivers.libvirt.events import ensure_event_loop
 from tests.drivers.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,7 @@ class SessionHost:
 
     def start(self) -> None:
         """Run the daemon, and wait until it answers."""
+        ensure_event_loop()
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),

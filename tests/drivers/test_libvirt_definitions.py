@@ -3,6 +3,7 @@
 import socket
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def defined(driver: LibvirtDriver, backdoor: LibvirtBackdoor, plan: GuestPlan) -
     """Define a guest; return what answers XPath questions about its domain."""
     driver.ensure_defined(plan, fresh=True)
     domain = etree.fromstring(backdoor.virsh("dumpxml", "--inactive", plan.uid))
-    return lambda question: domain.xpath(question)
+    return partial(domain.xpath)
 
 
 def refused(driver: LibvirtDriver, plan: GuestPlan) -> Problem:

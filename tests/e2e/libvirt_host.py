@@ -30,7 +30,7 @@ def opened(uri: str) -> Iterator[libvirt.virConnect]:
 def domains(uri: str, word: str) -> list[str]:
     """Return the UUIDs of all domains, running or not, that have a word (an owner, a folder) in their definition."""
     with opened(uri) as connection:
-        return sorted(each.UUIDString() for each in connection.listAllDomains() if word in each.XMLDesc())
+        return sorted(each.UUIDString() for each in connection.listAllDomains() if word in _definition(each))
 
 
 def virsh(uri: str, *arguments: str) -> str:
@@ -44,7 +44,7 @@ def purge(spec: HypervisorSpec, home: Path) -> None:
     assert spec.libvirt is not None
     with opened(spec.libvirt.uri) as connection:
         for domain in connection.listAllDomains():
-            if str(home) in domain.XMLDesc():
+            if str(home) in _definition(domain):
                 if domain.isActive():
                     domain.destroy()
                 domain.undefineFlags(_KEPT)
@@ -57,3 +57,13 @@ def purge(spec: HypervisorSpec, home: Path) -> None:
             if each.isActive():
                 each.destroy()
             each.undefine()
+
+
+def _definition(domain: libvirt.virDomain) -> str:
+    """Return a domain's XML; empty when it has just gone, as other people's domains do."""
+    try:
+        return str(domain.XMLDesc())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return ""
+        raise

@@ -117,9 +117,7 @@ async def vmflow(settings: Settings, *arguments: str, stdin: str = "", **variabl
     """Run the command line with these settings and further environment variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "VMFLOW_"))}
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "cli.main",
+        Path(sys.executable).with_name("vmflow"),
         *arguments,
         cwd=ROOT,
         env={**inherited, **settings.environment(), "COLUMNS": "200", "NO_COLOR": "1", **variables},

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from domain.image import ImageSource, image_key
 from domain.problem import Problem
 from drivers.factory import open_driver
+from manifests.contract import workflow_id
 from manifests.registry import kind_called
 from runtime.objects import Document, Objects
 from tests.e2e import libvirt_host
@@ -70,6 +72,10 @@ class Tenant:
         source = ImageSource(url=http["url"], checksum=http.get("checksum", ""))
         self._words |= {uid, image_key(self.namespace, source)}
 
+    def workflow(self, name: str = "web") -> str:
+        """Return the id of the workflow that is a VM."""
+        return workflow_id(VM.kind, name, self.namespace)
+
     async def vmflow(self, command: str, *arguments: str, stdin: str = "") -> Said:
         """Run a command on this namespace."""
         return await self.stack.vmflow(command, *arguments, "--namespace", self.namespace, stdin=stdin)
@@ -120,7 +126,8 @@ class Tenant:
     async def forget_images(self) -> None:
         """Delete this namespace's images: they are kept for the next VM otherwise."""
         for image in await self.objects.list(IMAGE, self.namespace):
-            await self.objects.delete(IMAGE, image["metadata"]["name"], self.namespace)
+            with suppress(Problem):  # it may have gone by itself since it was listed
+                await self.objects.delete(IMAGE, image["metadata"]["name"], self.namespace)
 
     async def until_nothing_is_left(self) -> None:
         """Wait until no trace is left anywhere; the error names what is."""
@@ -144,6 +151,17 @@ class Tenant:
         claims = await self.stack.claims()
         odd = [] if claims == (len(placed), 0) else [f"{claims} claims for {len(placed)} placed VMs"]
         return workflows + here + odd
+
+    async def leftovers(self) -> list[str]:
+        """Name what the driver finds on the whole hypervisor that belongs to no domain."""
+        return await asyncio.to_thread(self._leftovers)
+
+    def _leftovers(self) -> list[str]:
+        driver = open_driver(self.stack.hypervisor())
+        try:
+            return driver.leftovers()
+        finally:
+            driver.close()
 
     def _on_the_hypervisor(self) -> list[str]:
         spec = self.stack.hypervisor()

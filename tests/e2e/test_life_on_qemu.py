@@ -4,33 +4,15 @@ import asyncio
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
 from tests.e2e import libvirt_host
-from tests.e2e.stacks import eventually
+from tests.e2e.answers import answer
 from tests.e2e.tenant import WEB, Tenant
 from tests.image_server import ImageServer
 
 pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("qemu")]
-
-
-async def answer(address: str) -> str:
-    """Return what the guest's web server says, as soon as it says anything."""
-    said = ""
-
-    async def answers() -> bool:
-        nonlocal said
-        try:
-            said = (await http.get(f"http://{address}/")).text
-        except httpx.TransportError:
-            return False
-        return True
-
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
-        await eventually(answers, f"an HTTP answer from {address}")
-    return said
 
 
 async def test_a_vm_lives_as_its_user_asks(qemu: Tenant, images: ImageServer, tiny: Path) -> None:

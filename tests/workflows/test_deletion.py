@@ -91,11 +91,11 @@ async def test_deleting_with_the_hypervisor_unreachable_finishes_on_its_return(w
     async with world.near() as driver:
         await world.objects.apply(world.vm())
         await world.until_status("Running")
-        control.unreachable(True)
+        control.unreachable(cut=True)
         await world.objects.delete(*world.key())
         status = await world.until(lambda status: status["reason"] == "HypervisorUnreachable")
         assert status["printableStatus"] == "Terminating"
-        control.unreachable(False)
+        control.unreachable(cut=False)
         await world.handle().result()
         await world.audit(driver)
 

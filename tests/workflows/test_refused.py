@@ -1,5 +1,6 @@
 """What any Temporal client may start by mistake: shown with the field at fault, touching nothing, gone on delete."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def image(world: World, name: str) -> dict[str, Any]:
     }
 
 
-CASES = {
+CASES: dict[str, Callable[[World], dict[str, Any]]] = {
     "VirtualServer": lambda world: {**world.vm("wrong"), "spec": {**world.vm()["spec"], "colour": "red"}},
     "Image": lambda world: {**image(world, "wrong"), "colour": "red"},
     "Hypervisor": lambda world: {**world.hypervisor, "metadata": {"name": f"{world.name}-wrong", "colour": "red"}},

@@ -1,0 +1,132 @@
+"""Where VMs find room: one claim each, waiting with the numbers, and a wake when room appears."""
+
+from typing import Any
+
+import pytest
+
+from domain.hypervisor import Capacity
+from domain.placement import Claim, Placement
+from manifests.contract import Join, Signal, Update
+from manifests.registry import kind_called
+from runtime.objects import Document
+from tests.world import World, eventually
+
+LABEL = "topology.kubernetes.io/zone"
+
+
+def claim(uid: str = "uid", memory: int = 2**30) -> Claim:
+    return Claim(uid=uid, vm=f"VirtualServer/nowhere/{uid}", size=Capacity(cpus=1, memory=memory))
+
+
+async def ask(world: World, wanted: Claim) -> Placement:
+    zone = world.client.get_workflow_handle(f"Zone/{world.name}")
+    answer: Placement = await zone.execute_update(Update.CLAIM, wanted, result_type=Placement)
+    return answer
+
+
+async def join(world: World, name: str = "", *, memory: int, ready: bool = True) -> None:
+    zone = world.client.get_workflow_handle(f"Zone/{world.name}")
+    await zone.signal(Signal.JOIN, Join(name=name or world.name, cpus=64, memory=memory, ready=ready))
+
+
+def labelled(document: Document, zone: str) -> Document:
+    """Return a VM that wants a zone; an empty name means any."""
+    metadata = {**document["metadata"], "labels": {LABEL: zone} if zone else {}}
+    return {**document, "metadata": metadata}
+
+
+def sized(document: Document, memory: str) -> Document:
+    return {**document, "spec": {**document["spec"], "resources": {"cpu": {"cores": "1"}, "memory": memory}}}
+
+
+async def test_claiming_twice_is_claiming_once(world: World) -> None:
+    await join(world, "host", memory=2**30)
+    assert [await ask(world, claim()) for _ in range(2)] == [Placement(hypervisor="host")] * 2
+    assert (await world.zone_status())["placed"] == 1
+    refused = await ask(world, claim("other"))
+    assert refused.waiting
+    assert refused.message == "0/1 hypervisors have 1 CPU and 1 GiB free: host has 63 CPU and 0 B"
+
+
+async def test_a_release_wakes_those_who_wait_once_and_forgets_those_who_are_gone(world: World) -> None:
+    zone = world.client.get_workflow_handle(f"Zone/{world.name}")
+    await join(world, "host", memory=2**30)
+    await ask(world, claim())
+    assert (await ask(world, claim("gone"))).waiting
+    await zone.signal(Signal.RELEASE, "uid")
+
+    async def forgotten() -> bool:
+        status = await world.zone_status()
+        return (status["placed"], status["waiting"]) == (0, 0)
+
+    await eventually(forgotten)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_vm_that_names_an_undeclared_zone_is_placed_when_it_is_declared(world: World) -> None:
+    name = f"{world.name}-later"
+    await world.objects.apply(labelled(world.vm(), name))
+    status = await world.until_status("FailedUnschedulable")
+    assert status["message"] == f"{name}: zone {name!r} is not declared"
+    await world.objects.apply({**world.zone, "metadata": {"name": name}})
+    status = await world.until(lambda status: "is not declared" not in status["message"])
+    assert status["message"] == f"{name}: no hypervisor of the zone is ready"
+    await world.delete()
+    await world.objects.delete(kind_called("zones"), name)
+    await world.client.get_workflow_handle(f"Zone/{name}").result()
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_zone_that_is_being_deleted_takes_no_claims_and_tells_those_who_wait(
+    world: World,
+) -> None:
+    async with world.near():
+        await world.objects.apply(world.vm("placed"))
+        await world.until_status("Running", "placed")
+        await world.objects.apply(sized(world.vm("waiting"), "1Ti"))
+        await world.until_status("FailedUnschedulable", "waiting")
+        await world.objects.delete(kind_called("zones"), world.name)
+        status = await world.until(lambda status: "being deleted" in status["message"], "waiting")
+        assert status["message"] == f"{world.name}: the zone is being deleted"
+        assert (await world.objects.get(kind_called("zones"), world.name))["status"]["placed"] == 1
+        for name in ("waiting", "placed"):
+            await world.delete(name)
+        await world.objects.delete(kind_called("hypervisors"), world.name)
+        await world.client.get_workflow_handle(f"Zone/{world.name}").result()
+
+
+async def test_the_second_zone_takes_what_the_first_has_no_room_for(world: World) -> None:
+    """Zones are asked by name; the one that had no room forgets the VM as soon as it is placed."""
+    first = {**world.zone, "metadata": {"name": f"a-{world.name}"}}
+    await world.objects.apply(first)
+    async with world.near():
+        await world.objects.apply(labelled(world.vm(), ""))
+        status = await world.until_status("Running")
+        assert status["placement"]["zone"] == world.name
+
+        async def forgotten() -> bool:
+            return (await zone_status(world, first))["waiting"] == 0
+
+        await eventually(forgotten)
+        await world.delete()
+    await world.objects.delete(kind_called("zones"), first["metadata"]["name"])
+    await world.client.get_workflow_handle(f"Zone/{first['metadata']['name']}").result()
+
+
+async def zone_status(world: World, zone: Document) -> dict[str, Any]:
+    status: dict[str, Any] = (await world.objects.get(kind_called("zones"), zone["metadata"]["name"]))["status"]
+    return status
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_without_any_zone_a_vm_says_so_and_is_placed_when_there_is_one(world: World) -> None:
+    for kind in ("hypervisors", "zones"):
+        await world.objects.delete(kind_called(kind), world.name)
+    await world.client.get_workflow_handle(f"Zone/{world.name}").result()
+    await world.objects.apply(labelled(world.vm(), ""))
+    status = await world.until_status("FailedUnschedulable")
+    assert status["message"] == "no zone is declared; apply a Zone and a Hypervisor"
+    async with world.near():
+        await world.declare()
+        await world.until_status("Running")
+        await world.delete()
