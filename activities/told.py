@@ -27,6 +27,7 @@ class Told:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._told: dict[str, Observation] = {}
+        self._owners: dict[str, str] = {}
         self._busy: dict[str, int] = {}
 
     @contextmanager
@@ -46,12 +47,19 @@ class Told:
         """Record that the VM learns this; return it."""
         with self._lock:
             self._told[seen.uid] = seen
+            self._owners[seen.uid] = seen.owner or self._owners.get(seen.uid, "")
         return seen
 
     def assume(self, published: Observation) -> None:
         """Take what a VM publishes for what it was told, unless something newer is known."""
         with self._lock:
             self._told.setdefault(published.uid, published)
+            self._owners[published.uid] = published.owner
+
+    def owner(self, seen: Observation) -> str:
+        """Return whose guest this is (`<namespace>/<name>`), also when it is absent; empty when nobody knows."""
+        with self._lock:
+            return seen.owner or self._owners.get(seen.uid, "")
 
     def busy(self, uid: str) -> bool:
         """Return whether a step is working on the guest now."""
@@ -70,3 +78,4 @@ class Told:
         """Drop a guest that is gone."""
         with self._lock:
             self._told.pop(uid, None)
+            self._owners.pop(uid, None)

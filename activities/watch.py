@@ -64,7 +64,6 @@ class Watch:
         self._booting: dict[str, float] = {}
         self._shown: dict[str, float] = {}
         self._gentle: dict[str, float] = {}
-        self._vms: dict[str, str] = {}
         async with self._hints() as hints:
             next_sweep = 0.0
             while True:
@@ -103,9 +102,6 @@ class Watch:
         if self._told.busy(uid):
             return
         self._pending.discard(uid)
-        if seen.owner:
-            namespace, _, name = seen.owner.partition("/")
-            self._vms[uid] = workflow_id("VirtualServer", name, namespace)
         news = self._told.news(seen)
         since = self._booting.pop(uid, time.monotonic())
         silent = time.monotonic() - since > BOOT_PATIENCE.total_seconds()
@@ -113,13 +109,12 @@ class Watch:
             self._booting[uid] = since
             self._shown.setdefault(uid, since)
         if self._ripe(seen, news) or silent:
-            await self._wake(uid)
+            await self._wake(seen)
             self._told.tell(seen)
         if seen.power is not Power.RUNNING:
             self._shown.pop(uid, None)
         if seen.power is Power.ABSENT:
             self._told.forget(uid)
-            self._vms.pop(uid, None)
 
     def _ripe(self, seen: Observation, news: News) -> bool:
         """Return whether to wake now. Gentle news waits for its other half, but not for ever."""
@@ -133,11 +128,12 @@ class Watch:
         del self._gentle[seen.uid]
         return True
 
-    async def _wake(self, uid: str) -> None:
-        if uid in self._vms:
-            await self._wake_vm(self._vms[uid])
+    async def _wake(self, seen: Observation) -> None:
+        namespace, _, name = self._told.owner(seen).partition("/")
+        if name:
+            await self._wake_vm(workflow_id("VirtualServer", name, namespace))
         else:
-            self._log.warning("a domain without an owner", uid=uid)
+            self._log.warning("a domain without an owner", uid=seen.uid)
 
     async def _wake_vm(self, vm: str) -> None:
         await self._signal(vm, Signal.WAKE, Wake.GUEST)
@@ -160,8 +156,7 @@ class Watch:
         async for listed in self._client.list_workflows(query):
             document: dict[str, Any] = await listed.memo_value(OBJECT_MEMO, default={})
             uid = document.get("metadata", {}).get("uid", "")
-            self._vms[uid] = listed.id
-            published = _published(uid, document.get("status", {}))
+            published = _published(uid, listed.id, document.get("status", {}))
             seen = inventory.get(uid, absent(uid))
             reason = document.get("status", {}).get("reason", "")
             if reason not in AT_REST or (seen.power, seen.incarnation) != (published.power, published.incarnation):
@@ -209,11 +204,12 @@ class Watch:
             await asyncio.shield(pumping)
 
 
-def _published(uid: str, status: dict[str, Any]) -> Observation:
+def _published(uid: str, vm_id: str, status: dict[str, Any]) -> Observation:
     """Return what a VM last published as the observation it was told."""
     vm, guest = status.get("vm", {}), status.get("guest", {})
     return Observation(
         uid=uid,
+        owner=vm_id.partition("/")[2],
         power=Power(vm.get("power", Power.ABSENT)),
         incarnation=vm.get("incarnation", ""),
         guest=GuestInfo(

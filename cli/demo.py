@@ -18,8 +18,11 @@ from cli.main import run_and_leave
 from cli.progress import show
 from cli.render import address, dig
 from cli.session import out, run, settings
+from domain.image import ImageSource
 from domain.problem import Problem
+from domain.quantity import format_bytes
 from manifests.contract import PowerRequest, Update
+from manifests.image import image_name
 from manifests.registry import kind_called
 from runtime.client import connect
 from runtime.objects import Document, Objects
@@ -69,6 +72,7 @@ async def _demo(found: Settings, document: Document, guests: Path | None) -> Non
     _say(f"virtualserver/{name} {await objects.apply(document)}")
     async with asyncio.timeout(PATIENCE):
         machine = await _running(objects, name, namespace)
+        _say(await _image(objects, machine))
         answer = await _answer(objects, machine)
     _next_steps(found, machine, answer)
 
@@ -116,6 +120,16 @@ async def _running(objects: Objects, name: str, namespace: str) -> Document:
             if now.status == "Stopped" and dig(document, "status", "runStrategy") in {"Halted", "Manual"}:
                 await objects.operate(Update.START, PowerRequest(), name, namespace)
     raise AssertionError("following never ends by itself")
+
+
+async def _image(objects: Objects, machine: Document) -> str:
+    """Return what was imported for a VM."""
+    http = machine["spec"]["storage"]["root"]["source"]["http"]
+    namespace = machine["metadata"]["namespace"]
+    name = image_name(namespace, ImageSource(url=http["url"], checksum=http.get("checksum", "")))
+    image = await objects.get(kind_called("images"), name, namespace)
+    facts = image["status"]["copies"][machine["status"]["placement"]["hypervisor"]]["facts"]
+    return f"image: {format_bytes(facts['size'])} of {facts['format']}, sha256 {facts['sha256'][:16]}…, cached"
 
 
 def _where(document: Document) -> str:

@@ -48,7 +48,7 @@ async def now(objects: Objects, document: Document) -> Now:
     """Return what a VM is doing, with the progress of what it waits for."""
     status = str(dig(document, "status", "printableStatus") or "Provisioning")
     reason = dig(document, "status", "reason")
-    message = str(dig(document, "status", "message"))
+    message = str(dig(document, "status", "message") or "declared; waiting for a lifecycle worker")
     if reason == "Importing":
         return await _importing(objects, document, message)
     if reason in {"GuestBooting", "GuestBooted"}:

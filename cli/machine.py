@@ -1,5 +1,7 @@
 """Commands over this machine's stack: up, down, status."""
 
+from typing import Annotated
+
 import typer
 
 from cli.render import grid
@@ -19,9 +21,13 @@ def up() -> None:
 
 
 @app.command()
-def down() -> None:
+def down(
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also remove the storage pool and the network; delete all VMs first.")
+    ] = False,
+) -> None:
     """Stop what `up` started. Guests go on; their VMs live on in the database."""
-    run(Stack(settings()).down(_say))
+    run(Stack(settings()).down(_say, purge=purge))
 
 
 @app.command()

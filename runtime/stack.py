@@ -17,6 +17,7 @@ from domain.problem import Problem
 from manifests.contract import SEARCH_ATTRIBUTES
 from runtime import libvirt_daemons, temporal_server
 from runtime.client import connect, ensure_search_attributes
+from runtime.dismantling import dismantle
 from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Applied, Objects
 from runtime.processes import Process, Processes
@@ -66,10 +67,15 @@ class Stack:
         await self._start_workers(client, progress)
         return await self.status()
 
-    async def down(self, progress: Progress) -> list[str]:
-        """Stop what `up` started; return the names of what was stopped."""
+    async def down(self, progress: Progress, *, purge: bool = False) -> list[str]:
+        """Stop what `up` started; return the names of what was stopped.
+
+        purge: give back to libvirt what was made for guests; raises Problem.terminal `GuestsRemain` while there are any.
+        """
         names = [worker.name for worker in workers(self._settings)]
         stopped = [await self._stop(name, progress) for name in names]
+        if purge and self._settings.hypervisor == "libvirt":
+            await self._purge(progress)
         if guests := await self._guests():
             progress(f"libvirt: stays, it runs {guests} guests")
         else:
@@ -89,6 +95,12 @@ class Stack:
             ready = bool(record and client and await polls(client, worker, record.identity))
             members.append(self._member(worker.name, ", ".join(worker.queues), answers=ready))
         return members
+
+    async def _purge(self, progress: Progress) -> None:
+        for daemon in await libvirt_daemons.missing():
+            await self._start(daemon, progress)
+        for removed in await asyncio.to_thread(dismantle, self._settings):
+            progress(f"{removed}: removed")
 
     async def _start_temporal(self, progress: Progress) -> None:
         running = self._processes.running(TEMPORAL)

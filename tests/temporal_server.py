@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,13 +60,19 @@ def tied(argv: Sequence[str], log: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-async def temporal_settings() -> AsyncIterator[Settings]:
-    """Settings of a running server with vmflow's search attributes registered."""
+@asynccontextmanager
+async def private_server(**dynamic_config: object) -> AsyncIterator[Settings]:
+    """Run a server with vmflow's search attributes registered; gives its settings.
+
+    dynamic_config: values beyond our own, with `__` for the dots in their names.
+    """
     with tempfile.TemporaryDirectory(prefix="vmflow-temporal-") as home:
         settings, log = private_settings(Path(home)), Path(home) / "temporal.log"
         program = await asyncio.to_thread(temporal_server.ensure, settings, print)
-        with tied(temporal_process(settings, program, pages=False).argv, log):
+        argv = list(temporal_process(settings, program, pages=False).argv)
+        for key, value in dynamic_config.items():
+            argv += ["--dynamic-config-value", f"{key.replace('__', '.')}={value}"]
+        with tied(argv, log):
             try:
                 async with asyncio.timeout(60):
                     await until(lambda: temporal_answers(settings), every=0.05)
@@ -75,6 +81,13 @@ async def temporal_settings() -> AsyncIterator[Settings]:
                 raise
             await ensure_search_attributes(await connect(settings), SEARCH_ATTRIBUTES)
             yield settings
+
+
+@pytest.fixture(scope="session")
+async def temporal_settings() -> AsyncIterator[Settings]:
+    """Settings of the server that the tests of this process share."""
+    async with private_server() as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")

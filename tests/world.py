@@ -174,6 +174,12 @@ class World:
         await self.objects.apply(self.zone)
         await self.objects.apply(self.hypervisor)
 
+    async def redeclare(self) -> None:
+        """Declare the hypervisor anew, after changing what it is."""
+        await self.objects.delete(kind_called("hypervisors"), self.name)
+        await self.client.get_workflow_handle(f"Hypervisor/{self.name}").result()
+        await self.objects.apply(self.hypervisor)
+
     async def end(self) -> None:
         """End whatever the world still has, without asking: what a failed test left must not hold up the next."""
         async for each in self.client.list_workflows("ExecutionStatus = 'Running'"):

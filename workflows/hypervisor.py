@@ -52,7 +52,7 @@ class Hypervisor:
         self._publish()
         while not self._deleting:
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(args=[self._manifest, HypervisorState(facts=self._facts, hold=self._hold)])
+                self._publisher.continue_as_new(self._manifest, HypervisorState(facts=self._facts, hold=self._hold))
             try:
                 await self._round()
             except ActivityError as error:

@@ -69,7 +69,7 @@ class Image:
             return await refused(self._publisher, "Image", self._problem, lambda: self._deleting)
         while not self._over():
             if workflow.info().is_continue_as_new_suggested() and not self._jobs:
-                workflow.continue_as_new(args=[self._manifest, self._carried()])
+                self._publisher.continue_as_new(self._manifest, self._carried())
             self._stirred = False
             self._start_and_stop_jobs()
             self._publish()
@@ -77,7 +77,7 @@ class Image:
             await self._pause()
         if self._wants:
             self._deleting = False
-            workflow.continue_as_new(args=[self._manifest, self._carried()])
+            self._publisher.continue_as_new(self._manifest, self._carried())
         return "gone; no copy is left"
 
     @workflow.signal(name=Signal.WANT)

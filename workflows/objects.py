@@ -1,7 +1,7 @@
 """What every object's workflow does with its object: accept it or refuse it, and publish it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
@@ -29,7 +29,7 @@ class Publisher:
 
     def __init__(self, manifest: Sent) -> None:
         self._manifest: dict[str, Any] = dict(manifest) if isinstance(manifest, Mapping) else {}
-        self._document: dict[str, Any] = {}
+        self._document: Sent = workflow.memo_value(OBJECT_MEMO, default=None)
         known = workflow.info().typed_search_attributes
         self._attributes = {name: known.get(key) or "" for name, key in _KEYS.items()}
 
@@ -48,6 +48,14 @@ class Publisher:
         if updates:
             workflow.upsert_search_attributes(updates)
             self._attributes |= attributes
+
+    def continue_as_new(self, *arguments: object) -> NoReturn:
+        """Start the history anew; by itself, Temporal would take the object back to what its starter put there."""
+        workflow.continue_as_new(
+            args=arguments,
+            memo={OBJECT_MEMO: self._document},
+            search_attributes=workflow.info().typed_search_attributes,
+        )
 
     def publish_refusal(self, kind: str, problem: InvalidManifestError) -> None:
         """Publish an object whose manifest cannot be accepted, under the name its workflow's id gives it."""

@@ -72,7 +72,7 @@ class VirtualMachine:
             return await refused(self._publisher, "VirtualServer", self._problem, lambda: self._deleting)
         while (step := next_step(self._life)) is not Step.END:
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-                workflow.continue_as_new(args=[self._manifest, self._carried()])
+                self._publisher.continue_as_new(self._manifest, self._carried())
             if step is Step.REST or held(self._life, workflow.now()):
                 await self._rest()
             else:

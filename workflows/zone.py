@@ -39,7 +39,7 @@ class Zone:
             return await refused(self._publisher, "Zone", self._problem, lambda: self._deleting)
         while not (self._deleting and not self._ledger.members and not self._ledger.placed):
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-                workflow.continue_as_new(args=[self._manifest, self._ledger])
+                self._publisher.continue_as_new(self._manifest, self._ledger)
             self._publish()
             await workflow.wait_condition(lambda: self._stirred)
             self._stirred = False

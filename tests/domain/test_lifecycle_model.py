@@ -6,6 +6,7 @@ each happening the life must be able to come to rest by its table, in a bounded 
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from domain.guest import Power, StopCause
 from domain.life import Wake, asked_for, deleted, woken
 from domain.lifecycle import Goal, Step, goal, held, next_step
-from domain.run_strategy import Operation, RunStrategy, refusal
+from domain.run_strategy import TRANSITIONS, Operation, RunStrategy, refusal
 from tests.domain.examples import NOW, UID, newborn
 from tests.domain.model_world import Vm, World
 
@@ -145,5 +146,32 @@ class Lives(RuleBasedStateMachine):
             assert (wanted is Goal.RUN) is RUNS[self.asked]
 
 
-Lives.TestCase.settings = settings(max_examples=250, stateful_step_count=25, deadline=None)
+Lives.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 TestLives = Lives.TestCase
+
+
+PAIRS = [
+    (strategy, first, second)
+    for (strategy, first), after in TRANSITIONS.items()
+    for second in Operation
+    if (after, second) in TRANSITIONS
+]
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+@pytest.mark.parametrize(("strategy", "first", "second"), PAIRS)
+def test_the_last_request_wins_over_one_that_is_being_met(
+    strategy: RunStrategy,
+    first: Operation,
+    second: Operation,
+    reply: Reply,
+) -> None:
+    vm = Vm(newborn(strategy).but(wanted=True), World())
+    vm.settle()
+    vm.life = asked_for(vm.life, first, "r1")
+    if next_step(vm.life) is not Step.REST:
+        vm.begin()
+    vm.life = asked_for(vm.life, second, "r2")
+    reply(vm)
+    vm.settle()
+    assert vm.world.alive is RUNS[second]

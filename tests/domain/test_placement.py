@@ -165,5 +165,5 @@ class Ledgers(RuleBasedStateMachine):
         assert all(place(self.ledger, waiting[vm])[1].hypervisor for vm in to_wake(self.ledger))
 
 
-Ledgers.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+Ledgers.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestLedgers = Ledgers.TestCase

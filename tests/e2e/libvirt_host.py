@@ -7,8 +7,6 @@ from pathlib import Path
 
 import libvirt
 
-from domain.hypervisor import HypervisorSpec, NatNetwork
-
 _KEPT = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -39,24 +37,14 @@ def virsh(uri: str, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def purge(spec: HypervisorSpec, home: Path) -> None:
-    """Remove every domain with a file below the home, and the pool and the network that were defined for it."""
-    assert spec.libvirt is not None
-    with opened(spec.libvirt.uri) as connection:
+def destroy_guests(uri: str, home: Path) -> None:
+    """Remove every domain with a file below a home."""
+    with opened(uri) as connection:
         for domain in connection.listAllDomains():
             if str(home) in _definition(domain):
                 if domain.isActive():
                     domain.destroy()
                 domain.undefineFlags(_KEPT)
-        mine: list[libvirt.virStoragePool | libvirt.virNetwork] = [
-            pool for pool in connection.listAllStoragePools() if pool.name() == spec.libvirt.pool
-        ]
-        if isinstance(spec.libvirt.network, NatNetwork):
-            mine += [each for each in connection.listAllNetworks() if each.name() == spec.libvirt.network.name]
-        for each in mine:
-            if each.isActive():
-                each.destroy()
-            each.undefine()
 
 
 def _definition(domain: libvirt.virDomain) -> str:

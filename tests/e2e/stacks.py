@@ -22,7 +22,7 @@ from manifests.registry import kind_called, parse
 from runtime import libvirt_daemons
 from runtime.client import connect
 from runtime.launch import identify
-from runtime.machine import machine_manifests
+from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Objects
 from runtime.processes import Processes
 from runtime.settings import Settings
@@ -103,14 +103,16 @@ class PrivateStack:
 
     async def purge(self) -> None:
         """End the stack and remove all that it made on this machine."""
-        for name in WORKERS:
-            await self.processes.ensure_stopped(name)
-        if self.settings.hypervisor == "libvirt":
-            for daemon in await libvirt_daemons.missing():
-                await self.processes.ensure_started(daemon)
-            await asyncio.to_thread(libvirt_host.purge, self.hypervisor(), self.settings.home)
-        await Stack(self.settings).down(print)
-        await asyncio.to_thread(shutil.rmtree, self.settings.home)
+        try:
+            for name in WORKERS:
+                await self.processes.ensure_stopped(name)
+            if self.settings.hypervisor == "libvirt":
+                for daemon in await libvirt_daemons.missing():
+                    await self.processes.ensure_started(daemon)
+                await asyncio.to_thread(libvirt_host.destroy_guests, libvirt_uri(), self.settings.home)
+        finally:
+            await Stack(self.settings).down(print, purge=True)
+            await asyncio.to_thread(shutil.rmtree, self.settings.home)
 
 
 async def vmflow(settings: Settings, *arguments: str, stdin: str = "", **variables: str) -> Said:

@@ -105,7 +105,8 @@ async def test_the_second_zone_takes_what_the_first_has_no_room_for(world: World
         assert status["placement"]["zone"] == world.name
 
         async def forgotten() -> bool:
-            return (await zone_status(world, first))["waiting"] == 0
+            status = await zone_status(world, first)
+            return (status["placed"], status["waiting"]) == (0, 0)
 
         await eventually(forgotten)
         await world.delete()

@@ -1,0 +1,47 @@
+"""What a life costs: the server's capacity is its events, so their number is part of the specification."""
+
+from collections import Counter
+
+from temporalio.api.enums.v1 import EventType
+
+from tests.world import World
+
+
+async def events(world: World, name: str = "vm") -> Counter[str]:
+    """Return how many events of each type a VM's history has."""
+    history = await world.handle(name).fetch_history()
+    return Counter(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events)
+
+
+async def test_a_vm_from_a_cached_image_is_running_within_thirty_events(world: World) -> None:
+    async with world.near():
+        await world.objects.apply(world.vm("first"))
+        await world.until_status("Running", "first")
+        await world.objects.apply(world.vm("second"))
+        await world.until_status("Running", "second")
+        found = await events(world, "second")
+        assert found.total() <= 30, found
+        assert found["ACTIVITY_TASK_SCHEDULED"] == 1
+        assert found["WORKFLOW_EXECUTION_SIGNALED"] == 0
+        for name in ("first", "second"):
+            await world.delete(name)
+
+
+async def test_a_vm_at_rest_has_no_timer(world: World) -> None:
+    async with world.near():
+        await world.objects.apply(world.vm())
+        await world.until_status("Running")
+        assert (await events(world))["TIMER_STARTED"] == 0
+        await world.delete()
+
+
+async def test_agent_and_address_of_a_booting_guest_make_one_wake(world: World) -> None:
+    world.simulator["boot_seconds"] = 1.5
+    await world.redeclare()
+    async with world.near():
+        await world.objects.apply(world.vm())
+        await world.until(lambda status: status.get("reason") == "GuestBooting")
+        assert (await world.until_status("Running"))["guest"]["agentConnected"] is True
+        wakes = (await events(world))["WORKFLOW_EXECUTION_SIGNALED"]
+        assert wakes <= 2, "one about the image, one about the guest"
+        await world.delete()
