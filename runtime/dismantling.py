@@ -10,10 +10,22 @@ from typing import Any, TypeVar
 import libvirt
 
 from domain.problem import Problem
-from runtime.machine import machine_manifests
+from runtime.machine import libvirt_uri, machine_manifests
 from runtime.settings import Settings
 
 _T = TypeVar("_T")
+
+
+def check_empty(settings: Settings) -> None:
+    """Raise Problem.terminal `GuestsRemain` while there are guests of this home. Blocks."""
+    with _connection(libvirt_uri()) as connection:
+        guests = [each.name() for each in connection.listAllDomains() if str(settings.home) in _definition(each)]
+    if guests:
+        raise Problem.terminal(
+            "GuestsRemain",
+            f"{', '.join(sorted(guests))} would lose the pool of their disks and their network; delete the VMs first",
+            field=str(settings.home),
+        )
 
 
 def dismantle(settings: Settings) -> list[str]:
@@ -21,19 +33,12 @@ def dismantle(settings: Settings) -> list[str]:
 
     Raises Problem.terminal `GuestsRemain` and Problem.retry `HypervisorUnreachable`.
     """
+    check_empty(settings)
     declared: dict[str, Any] = machine_manifests(settings)[-1]["spec"]["libvirt"]
     with _connection(declared["uri"]) as connection:
-        guests = [each.name() for each in connection.listAllDomains() if str(settings.home) in _definition(each)]
-        if guests:
-            raise Problem.terminal(
-                "GuestsRemain",
-                f"{', '.join(sorted(guests))} would lose their disks' pool and their network; delete the VMs first",
-                field=str(settings.home),
-            )
-        network = declared["network"]
         mine = [("storage pool", _found(connection.storagePoolLookupByName, declared["pool"]))]
-        if network["kind"] == "nat":
-            mine.append(("network", _found(connection.networkLookupByName, network["name"])))
+        if declared["network"]["kind"] == "nat":
+            mine.append(("network", _found(connection.networkLookupByName, declared["network"]["name"])))
         return [f"{what} {_removed(each)}" for what, each in mine if each is not None]
 
 

@@ -17,7 +17,7 @@ from domain.problem import Problem
 from manifests.contract import SEARCH_ATTRIBUTES
 from runtime import libvirt_daemons, temporal_server
 from runtime.client import connect, ensure_search_attributes
-from runtime.dismantling import dismantle
+from runtime.dismantling import check_empty, dismantle
 from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Applied, Objects
 from runtime.processes import Process, Processes
@@ -70,12 +70,18 @@ class Stack:
     async def down(self, progress: Progress, *, purge: bool = False) -> list[str]:
         """Stop what `up` started; return the names of what was stopped.
 
-        purge: give back to libvirt what was made for guests; raises Problem.terminal `GuestsRemain` while there are any.
+        purge: remove what guests need in libvirt as well; raises Problem.terminal `GuestsRemain` while there are any.
         """
+        purge = purge and self._settings.hypervisor == "libvirt"
+        if purge:
+            for daemon in await libvirt_daemons.missing():
+                await self._start(daemon, progress)
+            await asyncio.to_thread(check_empty, self._settings)
         names = [worker.name for worker in workers(self._settings)]
         stopped = [await self._stop(name, progress) for name in names]
-        if purge and self._settings.hypervisor == "libvirt":
-            await self._purge(progress)
+        if purge:
+            for removed in await asyncio.to_thread(dismantle, self._settings):
+                progress(f"{removed}: removed")
         if guests := await self._guests():
             progress(f"libvirt: stays, it runs {guests} guests")
         else:
@@ -95,12 +101,6 @@ class Stack:
             ready = bool(record and client and await polls(client, worker, record.identity))
             members.append(self._member(worker.name, ", ".join(worker.queues), answers=ready))
         return members
-
-    async def _purge(self, progress: Progress) -> None:
-        for daemon in await libvirt_daemons.missing():
-            await self._start(daemon, progress)
-        for removed in await asyncio.to_thread(dismantle, self._settings):
-            progress(f"{removed}: removed")
 
     async def _start_temporal(self, progress: Progress) -> None:
         running = self._processes.running(TEMPORAL)
