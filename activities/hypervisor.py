@@ -79,9 +79,9 @@ class HypervisorActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def remove_image(self, key: str) -> None:
-        """Remove an image and what is left of unfinished imports of it."""
+        """Remove an image and what is left of unfinished imports of it; refused while root disks lean on it."""
         with heartbeating():
-            self._cache.remove(key)
+            self._cache.remove(key, users=lambda: self._driver.clones(key))
 
     @activity.defn(no_thread_cancel_exception=True)
     def read_console(self, request: ConsoleRequest) -> str:

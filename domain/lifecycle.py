@@ -33,6 +33,8 @@ class Situation(StrEnum):
     """Room and image are there; the hypervisor has not been told anything."""
     STALE = "Stale"
     """Something may have changed since the last look."""
+    IMAGELESS = "Imageless"
+    """The hypervisor was told to build, and turned out not to have the image it was believed to have."""
     ABSENT = "Absent"
     OFF = "Off"
     RUNNING = "Running"
@@ -65,6 +67,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.PLACED: Step.IMPORT,
         Situation.READY: Step.RUN,
         Situation.STALE: Step.OBSERVE,
+        Situation.IMAGELESS: Step.IMPORT,
         Situation.ABSENT: Step.RUN,
         Situation.OFF: Step.RUN,
         Situation.RUNNING: Step.REST,
@@ -77,6 +80,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.PLACED: Step.IMPORT,
         Situation.READY: Step.DEFINE,
         Situation.STALE: Step.OBSERVE,
+        Situation.IMAGELESS: Step.IMPORT,
         Situation.ABSENT: Step.DEFINE,
         Situation.OFF: Step.REST,
         Situation.RUNNING: Step.STOP,
@@ -89,6 +93,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.PLACED: Step.RELEASE,
         Situation.READY: Step.RELEASE,
         Situation.STALE: Step.OBSERVE,
+        Situation.IMAGELESS: Step.REMOVE,
         Situation.ABSENT: Step.REMOVE,
         Situation.OFF: Step.REMOVE,
         Situation.RUNNING: Step.STOP,
@@ -120,6 +125,8 @@ def situation(life: Life) -> Situation:
         return _before_the_hypervisor(life)
     if life.stale:
         return Situation.STALE
+    if life.lost and life.observed.power is Power.ABSENT:
+        return Situation.IMAGELESS
     if life.observed.alive and life.ending == life.observed.incarnation:
         return Situation.DOOMED
     return _BY_POWER[life.observed.power]

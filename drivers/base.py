@@ -97,6 +97,9 @@ class Driver(Protocol):
         Problem.retry `HypervisorUnreachable` when the connection breaks; the caller calls again.
         """
 
+    def clones(self, image: str) -> list[str]:
+        """Return the UIDs of the guests whose root disk here leans on a cached image (its key): it must stay."""
+
     def leftovers(self) -> list[str]:
         """Name everything vmflow made here that belongs to no defined domain (disks, seeds, partial files, …).
 

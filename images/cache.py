@@ -1,5 +1,6 @@
 """The image cache of one hypervisor: a folder in which `<key>.qcow2` is always whole, verified and safe to clone."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 
 from domain.image import ImageFacts, ImageSource
 from domain.problem import Problem
+from images import refusal
 from images.importing import Import, Wanted
 from images.layout import SUFFIXES, Files
 from images.lock import only_one
@@ -45,15 +47,25 @@ class ImageCache:
             _tidy(files)
         return facts
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, *, users: Callable[[], list[str]] = list) -> None:
         """Remove an image and whatever an import of it left; removing what is gone succeeds.
 
-        Raises Problem.retry `ImageBusy` while an import of it runs.
+        users: names what leans on the image. It is asked while the image is out of sight, so nobody can begin to.
+        Raises Problem.retry `ImageBusy` while an import of it runs, Problem.wait `ImageInUse` while there are users.
         """
         files = Files(self._directory, key)
         if not (files.published() or files.unfinished()):
             return
         with only_one(files.lock):
+            files.set_aside()
+            try:
+                in_use = users()
+            except BaseException:
+                files.put_back()
+                raise
+            if in_use:
+                files.put_back()
+                raise refusal.in_use(key, in_use)
             files.discard_published()
             files.discard_partials()
 
@@ -65,6 +77,7 @@ class ImageCache:
     def _import(self, files: Files, wanted: Wanted, policy: FetchPolicy, beat: Beat) -> ImageFacts:
         self._directory.mkdir(parents=True, exist_ok=True)
         with only_one(files.lock) as lock:
+            files.put_back()
             # Another import may have published it between the first look and the lock.
             facts = self.lookup(files.key)
             if facts is None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-SUFFIXES = (".qcow2", ".json", ".lock", ".partial", ".cursor", ".unpacked", ".converting", ".new")
+SUFFIXES = (".qcow2", ".json", ".lock", ".leaving", ".partial", ".cursor", ".unpacked", ".converting", ".new")
 """How every name an import makes ends."""
 _KEY = re.compile(r"[0-9a-z][0-9a-z-]{0,62}", re.ASCII)
 
@@ -18,6 +18,7 @@ class Files:
     cursor:     how far `partial` is synced, and which version of the source it is.
     unpacked:   a compressed source without its wrapper.
     converting: output of a conversion.
+    leaving:    the image while it is asked whether anything leans on it.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -33,12 +34,13 @@ class Files:
         self.cursor = self.folder / f"{key}.cursor"
         self.unpacked = self.folder / f"{key}.unpacked"
         self.converting = self.folder / f"{key}.converting"
+        self.leaving = self.folder / f"{key}.leaving"
         self._scratch = (self.unpacked, self.converting, fresh(self.facts), fresh(self.cursor))
         self._resumable = (self.partial, self.cursor)
 
     def published(self) -> bool:
         """Tell whether anything lies here under a final name."""
-        return self.image.exists() or self.facts.exists()
+        return self.image.exists() or self.leaving.exists() or self.facts.exists()
 
     def unfinished(self) -> bool:
         """Tell whether an import runs, or left anything it made on the way."""
@@ -54,7 +56,17 @@ class Files:
 
     def discard_published(self) -> None:
         """Remove the image and its facts."""
-        _unlink((self.image, self.facts))
+        _unlink((self.image, self.leaving, self.facts))
+
+    def set_aside(self) -> None:
+        """Take the image away from under its name, so that nobody starts to lean on it."""
+        if self.image.exists():
+            self.image.rename(self.leaving)
+
+    def put_back(self) -> None:
+        """Undo `set_aside`, by whoever it was done."""
+        if self.leaving.exists() and not self.image.exists():
+            self.leaving.rename(self.image)
 
 
 def fresh(path: Path) -> Path:

@@ -2,7 +2,8 @@
 
 Terminal: `InvalidSource`, `ImageSourceRefused`, `ImageNotFound`, `ImageForbidden`, `ImageTooLarge`, `ImageCorrupt`,
 `ImageFormatRefused`, `ImageFormatMismatch`, `InvalidChecksum`, `ChecksumRequired`, `ChecksumMismatch`.
-Retry: `ImageUnreachable`, `ImageTruncated`, `ImageDeadlineExceeded`, `ImageBusy`, `ImageCacheFailed`. Wait: `NoSpace`.
+Retry: `ImageUnreachable`, `ImageTruncated`, `ImageDeadlineExceeded`, `ImageBusy`. Wait: `NoSpace`,
+`ImageInUse`.
 """
 
 from domain.problem import Problem
@@ -40,4 +41,13 @@ def no_space(folder: str) -> Problem:
     """Return the problem of a full image store."""
     return Problem.wait(
         "NoSpace", f"{folder} has no room for this image; free space there and it goes on", field=SOURCE
+    )
+
+
+def in_use(key: str, users: list[str]) -> Problem:
+    """Return the problem of an image that must stay as long as disks lean on it."""
+    return Problem.wait(
+        "ImageInUse",
+        f"{len(users)} root disks lean on it, the first is {users[0]}'s; delete those VMs, and it goes",
+        field=key,
     )

@@ -27,6 +27,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.problem import Problem
+from manifests.base import InvalidManifestError
 from manifests.contract import (
     OBJECT_MEMO,
     PowerAnswer,
@@ -80,7 +81,7 @@ class Objects:
             )
         except WorkflowAlreadyStartedError as error:
             existing = await self.get(kind, manifest.metadata.name, manifest.namespace)
-            if existing.get("spec") != declared.get("spec"):
+            if _spec(existing) != declared.get("spec"):
                 raise Problem.terminal(
                     "Conflict",
                     "exists with another spec, and a spec cannot be changed yet; delete it and apply again",
@@ -180,6 +181,16 @@ class Objects:
         payloads = response.history.events[0].workflow_execution_started_event_attributes.input.payloads
         (document,) = await self._client.data_converter.decode(payloads[:1], [Document])
         return {**document}
+
+
+def _spec(existing: Document) -> Document | None:
+    """Return an object's spec as this version writes it: what an older one left to a default is filled in."""
+    written = {name: existing[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in existing}
+    try:
+        spec: Document | None = parse(written).document().get("spec")
+    except InvalidManifestError:
+        return existing.get("spec")
+    return spec
 
 
 def _attributes(kind: Kind, namespace: str, name: str) -> TypedSearchAttributes:

@@ -18,6 +18,7 @@ from manifests.contract import PowerRequest, Update
 from manifests.fleet import Hypervisor
 from manifests.registry import Kind, kind_called, parse
 from runtime.objects import Document, Objects
+from runtime.wait import until
 from tests.image_server import ImageServer
 from workers.hypervisor import hypervisor_worker
 from workers.lifecycle import workers
@@ -189,5 +190,4 @@ class World:
 
 async def eventually(condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
     async with asyncio.timeout(patience):
-        while not await condition():
-            await asyncio.sleep(0.05)
+        await until(condition, every=0.05)

@@ -1,5 +1,7 @@
 """The life of a hypervisor: it keeps one watch alive and tells its zone what may be claimed."""
 
+from typing import Any
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -61,7 +63,7 @@ class Hypervisor:
         return "deleted; its VMs stay as they are"
 
     @workflow.signal(name=Signal.DELETE)
-    def delete(self) -> None:
+    def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Stop watching and leave the zone. Guests are not touched."""
         self._deleting = True
         if self._work:

@@ -99,14 +99,14 @@ class Image:
         self._stirred = True
 
     @workflow.signal(name=Signal.WAKE)
-    def wake(self) -> None:
+    def wake(self, _about: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a wake
         """Try again now what failed and may pass."""
         self._holds = {name: hold for name, hold in self._holds.items() if hold.verdict is Verdict.TERMINAL}
         self._stirred = True
 
     @workflow.signal(name=Signal.DELETE)
-    def delete(self) -> None:
-        """Delete the image and its copies. Guests cloned from it keep what they have; VMs that wait import it anew."""
+    def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
+        """Delete the image and its copies, each when no guest's disk leans on it; VMs that wait import it anew."""
         self._deleting = True
         self._holds = {}
         self._stirred = True

@@ -26,7 +26,8 @@ Learn = Callable[[Life], Life]
 """What a life learns from a step. It is applied to the life as it is by then: requests may have come meanwhile."""
 
 LONG = {Step.DEFINE, Step.RUN, Step.STOP, Step.REMOVE}
-"""Steps that may take their time at a hypervisor: what the VM is doing is published before each."""
+"""Steps that may take their time at a hypervisor: what the VM is doing is published before each, and each is dropped
+when something else is wanted. The others are short and run to their end: a claim that was sent is known to be held."""
 
 TOUCHING = {Step.DEFINE, Step.RUN}
 """Steps after which the hypervisor may hold something, whatever becomes of them."""
@@ -121,8 +122,8 @@ async def remove(life: Life) -> Learn:
 
 
 async def release(life: Life) -> Learn:
-    """Give room back, and the wish for an image that has not come."""
-    if life.hypervisor and life.image is None:
+    """Give room back, and tell the image that this VM needs it no longer."""
+    if life.hypervisor:
         await workflow.execute_local_activity_method(
             Errands.forget_image,
             _image_request(life),
@@ -158,7 +159,7 @@ async def _build(
         )
     except ActivityError as error:
         if isinstance(error.cause, ApplicationError) and error.cause.type == "ImageMissing" and not life.provisioned:
-            return lambda now: now.but(image=None, lost=True, touched=False)
+            return lambda now: now.but(lost=True)
         raise
     return _learned(seen)
 

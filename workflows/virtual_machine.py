@@ -5,6 +5,9 @@ else perform the step the table gives; and learn what came of it. Handlers valid
 """
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -107,7 +110,7 @@ class VirtualMachine:
         self._admit(Operation.RESTART, request)
 
     @workflow.signal(name=Signal.DELETE)
-    def delete(self) -> None:
+    def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Delete the VM. Accepted with every worker down; nothing takes it back."""
         self._deleting = True
         if self._problem is None:
@@ -115,7 +118,7 @@ class VirtualMachine:
         self._stirred = True
 
     @workflow.signal(name=Signal.WAKE)
-    def wake(self, about: Wake) -> None:
+    def wake(self, about: Wake = Wake.GUEST) -> None:
         """Say that something may have changed: a hint, never a fact."""
         if self._problem is None:
             self._life = lives.woken(self._life, about)
@@ -128,10 +131,16 @@ class VirtualMachine:
         hold = self._life.hold if held(self._life, workflow.now()) else None
         timeout = hold.until - workflow.now() if hold and hold.until else None
         self._stirred = False
+        await self._until(lambda: self._stirred, timeout)
+
+    async def _until(self, condition: Callable[[], bool], within: timedelta | None = None) -> None:
+        """Wait for a condition, at most so long. Cancelling the workflow is asking for the VM's deletion."""
         try:
-            await workflow.wait_condition(lambda: self._stirred, timeout=timeout)
+            await workflow.wait_condition(condition, timeout=within)
         except TimeoutError:
             return
+        except asyncio.CancelledError:
+            self.delete()
 
     async def _perform(self, step: Step) -> None:
         """Perform one step; drop it when something else is wanted meanwhile.
@@ -144,8 +153,8 @@ class VirtualMachine:
             self._publish()
         aim = self._aim()
         work = asyncio.create_task(STEPS[step](self._life))
-        await workflow.wait_condition(lambda: work.done() or self._aim() != aim)
-        if not work.done():
+        await self._until(lambda: work.done() or (step in LONG and self._aim() != aim))
+        if step in LONG and not work.done():
             work.cancel()
             self._publish()
         try:
@@ -168,14 +177,14 @@ class VirtualMachine:
 
     def _admit(self, operation: Operation, request: PowerRequest) -> None:
         if self._problem:
-            raise ApplicationError(str(self._problem), type=self._problem.reason)
+            raise ApplicationError(str(self._problem), type=self._problem.reason, non_retryable=True)
         if self._life.deleting:
-            raise ApplicationError(f"{operation} is too late: the VM is being deleted", type="Conflict")
+            raise _conflict(f"{operation} is too late: the VM is being deleted")
         known = _request_id(request) in self._life.requests
         harder = operation is Operation.STOP and request.force and self._life.observed.alive
         why = refusal(self._life.strategy, operation)
         if why and not known and not harder:
-            raise ApplicationError(why, type="Conflict")
+            raise _conflict(why)
 
     def _ask(self, operation: Operation, request: PowerRequest) -> PowerAnswer:
         self._life = lives.asked_for(self._life, operation, _request_id(request), force=request.force)
@@ -203,6 +212,10 @@ class VirtualMachine:
             deletionTimestamp=timestamp(life.deleting) if life.deleting else "",
         )
         workflow.set_current_details(f"**{status['printableStatus']}** ({status['reason']}): {status['message']}")
+
+
+def _conflict(why: str) -> ApplicationError:
+    return ApplicationError(why, type="Conflict", non_retryable=True)
 
 
 def _request_id(request: PowerRequest) -> str:

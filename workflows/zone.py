@@ -1,5 +1,7 @@
 """The life of a zone: a ledger of what its hypervisors hold, kept by one workflow, so that no claim is made twice."""
 
+from typing import Any
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -74,7 +76,7 @@ class Zone:
         self._change(placement.leave(self._ledger, name))
 
     @workflow.signal(name=Signal.DELETE)
-    def delete(self) -> None:
+    def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Delete the zone as soon as its hypervisors and VMs are gone; no new claims from now on."""
         self._deleting = True
         self._stirred = True

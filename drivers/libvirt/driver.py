@@ -128,6 +128,11 @@ class LibvirtDriver:
         """Yield what libvirt's events say, on a connection of their own."""
         return Watch(self._host, self._link, self._ours).changes(stop)
 
+    def clones(self, image: str) -> list[str]:
+        """Read it off the disks themselves."""
+        with self._filing(""):
+            return self._storage.clones(image)
+
     def leftovers(self) -> list[str]:
         """Name the files that belong to no domain built here, and everything partial."""
         with self._calling() as connection:

@@ -77,6 +77,13 @@ class Layout:
         """Return everything that was made for a guest, whole or not."""
         return sorted(path for path in self._volumes() if path.name.startswith(f"{uid}."))
 
+    def disks(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file that is a root disk or may become one, with its guest's UID."""
+        for path in self._volumes():
+            guest = _OURS.fullmatch(path.name)
+            if guest and path.name.endswith((".root.qcow2", _PARTIAL)):
+                yield guest["uid"], path
+
     def partials_of(self, uid: str) -> list[Path]:
         """Return what attempts for a guest left unfinished."""
         return [path for path in self.files_of(uid) if path.name.endswith(_PARTIAL)]

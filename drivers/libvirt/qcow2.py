@@ -9,21 +9,23 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct(">4sIQIIQ")
 """Magic, version, offset and length of the backing file's name, cluster bits, virtual size in bytes."""
+_CLUSTER = 65536
+"""The first cluster, as this driver makes files, holds the header and the backing file's name."""
 _MAGIC = b"QFI\xfb"
 
 
 class Header(NamedTuple):
-    """What a qcow2 file says of itself: the bytes a guest sees, and whether it leans on another file."""
+    """What a qcow2 file says of itself: the bytes a guest sees, and the file it leans on (empty for none)."""
 
     virtual_size: int
-    backed: bool
+    backing_file: str
 
 
 def read_header(path: Path) -> Header:
     """Return a file's header; ValueError when it is not qcow2, FileNotFoundError when it is not there."""
     with path.open("rb") as file:
-        start = file.read(_HEADER.size)
+        start = file.read(_CLUSTER)
     if len(start) < _HEADER.size or not start.startswith(_MAGIC):
         raise ValueError(f"{path.name} is not a qcow2 file")
-    _, _, backing_offset, _, _, size = _HEADER.unpack(start)
-    return Header(virtual_size=size, backed=backing_offset != 0)
+    _, _, at, length, _, size = _HEADER.unpack_from(start)
+    return Header(virtual_size=size, backing_file=start[at : at + length].decode() if at else "")

@@ -1,8 +1,8 @@
 """A guest's files: the storage pool, root disks as linked clones, and what is left when something was cut off.
 
 A root disk is made under a partial name through the pool, synced, and published with link(2), which never replaces. The
-pool therefore lists what it found at its
-last refresh, at the latest when the hypervisor was prepared; the folder is the truth.
+pool therefore lists what it found at its last refresh, at the latest when the hypervisor was prepared; the folder is
+the truth.
 """
 
 import os
@@ -72,6 +72,11 @@ class Storage:
             )
         self._make_disk(self.ensure_pool(connection), plan)
 
+    def clones(self, key: str) -> list[str]:
+        """Return the UIDs of the guests whose disk, whole or partial, is a linked clone of an image."""
+        image = str(self._layout.image(key))
+        return sorted({uid for uid, disk in self._layout.disks() if _leans_on(disk, image)})
+
     def write_seed(self, plan: GuestPlan) -> None:
         """Make the seed, over one that is there."""
         with publishing(self._layout.partial(plan.uid), self._layout.seed(plan.uid)) as partial:
@@ -104,7 +109,7 @@ class Storage:
             ) from error
         except ValueError as error:
             raise Problem.terminal("ImageCorrupt", f"{error}; import the image again", field=plan.owner) from error
-        if header.backed:
+        if header.backing_file:
             raise Problem.terminal(
                 "ImageCorrupt",
                 f"cached image {plan.image} has a backing file; import the image again",
@@ -119,6 +124,9 @@ class Storage:
             sync(partial)
             with suppress(FileExistsError):  # of a worker on another machine: the disk that is there is the disk
                 os.link(partial, self._layout.disk(plan.uid))
+            if not self._layout.image(plan.image).exists():  # it went meanwhile; from here on `clones` names this disk
+                self._layout.disk(plan.uid).unlink()
+                self._image_header(plan)
         finally:
             volume.delete(0)
         sync(self._layout.volumes)
@@ -146,6 +154,14 @@ class Storage:
             type="file",
         )
         return etree.tostring(volume, encoding="unicode")
+
+
+def _leans_on(disk: Path, image: str) -> bool:
+    """Tell whether a disk leans on an image; one that is just being made or removed does not, or is asked again."""
+    try:
+        return read_header(disk).backing_file == image
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def _start(pool: libvirt.virStoragePool) -> None:

@@ -160,6 +160,11 @@ class SimulatorDriver:
         with self._call("changes"):
             yield from journal.follow(self._store, stop)
 
+    def clones(self, image: str) -> list[str]:
+        """Ask the root disks, and those on their way to be one."""
+        with self._call("clones"), self._store.reading() as db:
+            return volumes.leaning_on(db, image)
+
     def leftovers(self) -> list[str]:
         """Name the volumes without a domain and everything partial."""
         with self._call("leftovers"), self._store.reading() as db:
@@ -193,6 +198,7 @@ class SimulatorDriver:
         with self._step("ensure_defined.partial", plan.uid) as db:
             volumes.write(db, plan.uid, volumes.partial(plan.uid), "partial", volumes.disk_body(plan))
         with self._step("ensure_defined.disk", plan.uid) as db:
+            volumes.check_image(self.images, plan)  # it may have gone; from here on `clones` names this disk
             volumes.publish(db, plan.uid)
 
     def _look(self, uid: str) -> Observation:

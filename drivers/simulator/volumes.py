@@ -66,6 +66,16 @@ def orphans(db: sqlite3.Connection) -> list[str]:
     return [row["name"] for row in rows]
 
 
+def leaning_on(db: sqlite3.Connection, image: str) -> list[str]:
+    """Return the UIDs of the root disks, whole or partial, that are linked clones of an image."""
+    rows = db.execute(
+        "SELECT DISTINCT uid FROM volumes WHERE kind IN ('root', 'partial') AND json_extract(body, '$.image') = ?"
+        " ORDER BY uid",
+        (image,),
+    )
+    return [row["uid"] for row in rows]
+
+
 def disk_body(plan: GuestPlan) -> str:
     """Return what a new root disk holds: its backing image, its size and a mark that tells it from any other disk."""
     return json.dumps({"image": plan.image, "size": plan.disk, "content": uuid.uuid4().hex})

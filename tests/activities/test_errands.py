@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Any, NoReturn
+from contextlib import suppress
 
 import pytest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RetryConfig, RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.errands import ClaimRequest, Errands, ImageRequest
@@ -16,10 +17,13 @@ from domain.hypervisor import Capacity
 from domain.image import ImageSource
 from domain.placement import Claim
 from domain.problem import Problem, Verdict
-from manifests.contract import LEDGER_QUEUE, Want
+from manifests.contract import SearchAttribute, Want
 from manifests.image import image_for
 from manifests.registry import id_of
+from runtime.settings import Settings
+from tests.world import eventually
 
+KIND = SearchAttributeKey.for_keyword(SearchAttribute.KIND.value)
 SOURCE = ImageSource(url="http://127.0.0.1/disk.qcow2")
 
 
@@ -34,7 +38,7 @@ async def declared(client: Client, name: str) -> AsyncIterator[str]:
     image = image_for(name, SOURCE)
     handle = await client.start_workflow("Image", image.document(), id=id_of(image), task_queue="nobody")
     yield handle.id
-    await handle.terminate()
+    await client.get_workflow_handle(handle.id).terminate()
 
 
 def request(name: str, *, lost: bool = False) -> ImageRequest:
@@ -42,13 +46,30 @@ def request(name: str, *, lost: bool = False) -> ImageRequest:
     return ImageRequest(namespace=name, source=SOURCE, want=want, lost=lost)
 
 
-def unreachable(monkeypatch: pytest.MonkeyPatch, client: Client, call: str) -> None:
-    """Let every such call to the server fail as it does while the server restarts."""
+@pytest.fixture
+async def cut_off(temporal_settings: Settings) -> Errands:
+    """Errands of a worker that has lost its Temporal server."""
+    host, _, port = temporal_settings.temporal_address.rpartition(":")
+    ends: list[asyncio.StreamWriter] = []
 
-    async def fails(*_: Any, **__: Any) -> NoReturn:
-        raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
 
-    monkeypatch.setattr(type(client.workflow_service), "_rpc_call", fails)
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        ends.extend((writer, far_writer))
+        await asyncio.gather(forward(reader, far_writer), forward(far_reader, writer))
+
+    line = await asyncio.start_server(connect, "127.0.0.1", 0)
+    near = line.sockets[0].getsockname()[1]
+    once = RetryConfig(max_retries=1, initial_interval_millis=1)
+    client = await Client.connect(f"127.0.0.1:{near}", retry_config=once, data_converter=pydantic_data_converter)
+    line.close()
+    for end in ends:
+        end.close()
+    return Errands(client)
 
 
 async def test_a_zone_that_is_gone_has_nothing_to_release(client: Client, name: str) -> None:
@@ -77,3 +98,37 @@ async def test_an_image_that_ended_is_started_again(client: Client, name: str, d
     again = await client.get_workflow_handle(declared).describe()
     assert again.status is not None
     assert again.status.name == "RUNNING"
+
+
+async def test_a_server_out_of_reach_is_trouble_that_passes(cut_off: Errands, name: str) -> None:
+    claim = Claim(uid="uid", vm="vm", size=Capacity(cpus=1, memory=1))
+    environment = ActivityEnvironment()
+    with pytest.raises(Problem) as caught:
+        await environment.run(cut_off.ensure_claimed, ClaimRequest(zone=name, claim=claim))
+    assert (caught.value.reason, caught.value.field, caught.value.verdict) == ("ZoneUnreachable", name, Verdict.RETRY)
+    with pytest.raises(RPCError):
+        await environment.run(cut_off.ensure_released, name, "uid")
+    with pytest.raises(RPCError):
+        await environment.run(cut_off.ensure_image, request(name))
+
+
+async def test_zones_are_named_in_order(client: Client, name: str) -> None:
+    handles = [
+        await client.start_workflow(
+            "Zone",
+            {},
+            id=f"{prefix}{name}{suffix}",
+            task_queue="nobody",
+            search_attributes=TypedSearchAttributes([SearchAttributePair(KIND, "Zone")]),
+        )
+        for prefix, suffix in (("Zone/", "b"), ("Zone/", "a"), ("misnamed-", ""))
+    ]
+    wanted = [f"{name}a", f"{name}b"]
+
+    async def listed() -> bool:
+        named: list[str] = await ActivityEnvironment().run(Errands(client).zones)
+        return [zone for zone in named if name in zone] == wanted
+
+    await eventually(listed)
+    for handle in handles:
+        await handle.terminate()

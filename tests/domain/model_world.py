@@ -149,7 +149,7 @@ def _import(life: Life, world: World) -> Learn:
 
 def _build(life: Life, world: World) -> Learn:
     if world.power is Power.ABSENT and not world.cached and not life.provisioned:
-        return lambda now: now.but(image=None, lost=True, touched=False)
+        return lambda now: now.but(lost=True)
     if world.power is Power.ABSENT:
         world.end(StopCause.UNKNOWN)
     return _learns(world)

@@ -25,6 +25,16 @@ class RemovalContract(ContractBase):
         finally:
             unfinished.unlink()
 
+    def test_the_clones_of_an_image_are_its_guests_root_disks(
+        self, driver: Driver, plan: GuestPlan, image: str
+    ) -> None:
+        assert driver.clones(image) == []
+        driver.ensure_defined(plan, fresh=True)
+        assert driver.clones(image) == [plan.uid]
+        assert driver.clones("f" * 32) == []
+        driver.ensure_removed(plan.uid)
+        assert driver.clones(image) == []
+
     def test_removing_twice_is_removing_once(self, driver: Driver, plan: GuestPlan) -> None:
         driver.ensure_defined(plan, fresh=True)
         driver.ensure_removed(plan.uid)
