@@ -185,7 +185,7 @@ class Objects:
 
 def _spec(existing: Document) -> Document | None:
     """Return an object's spec as this version writes it: what an older one left to a default is filled in."""
-    written = {name: existing[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in existing}
+    written: Document = {name: existing.get(name) for name in ("apiVersion", "kind", "metadata", "spec")}
     try:
         spec: Document | None = parse(written).document().get("spec")
     except InvalidManifestError:
