@@ -66,6 +66,7 @@ _KNOWN: dict[Situation, dict[str, object]] = {
     Situation.PLACED: _PLACED,
     Situation.READY: _READY,
     Situation.STALE: {**_TOUCHED, "stale": True},
+    Situation.IMAGELESS: {**_TOUCHED, "lost": True},
     Situation.ABSENT: {**_TOUCHED, "observed": _seen(Power.ABSENT)},
     Situation.OFF: {**_TOUCHED, "observed": _seen(Power.OFF)},
     Situation.RUNNING: {**_TOUCHED, "observed": _seen(Power.RUNNING)},
@@ -76,7 +77,7 @@ _KNOWN: dict[Situation, dict[str, object]] = {
 _EFFECTS: dict[Step, list[Effect]] = {
     Step.SURVEY: [_gets(**_ASKED)],
     Step.PLACE: [_gets(**_PLACED)],
-    Step.IMPORT: [_gets(**_READY)],
+    Step.IMPORT: [_gets(**_READY, lost=False)],
     Step.DEFINE: [_learns(Power.OFF)],
     Step.RUN: [_learns(Power.RUNNING)],
     Step.OBSERVE: [_learns(power) for power in Power],

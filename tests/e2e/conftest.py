@@ -5,6 +5,16 @@ import pytest
 for module in ("answers", "fixtures", "libvirt_host", "stacks", "tenant"):
     pytest.register_assert_rewrite(f"tests.e2e.{module}")
 
-from tests.e2e.fixtures import images, machine, padded_tiny, qemu, qemu_stack, simulated, simulated_stack, tiny  # noqa: E402 - what is rewritten must be registered before it is imported
+from tests.e2e.fixtures import (  # noqa: E402 - what is rewritten must be registered before it is imported
+    alone,
+    images,
+    padded_tiny,
+    qemu,
+    qemu_stack,
+    simulated,
+    simulated_stack,
+    tiny,
+    turn,
+)
 
-__all__ = ["images", "machine", "padded_tiny", "qemu", "qemu_stack", "simulated", "simulated_stack", "tiny"]
+__all__ = ["alone", "images", "padded_tiny", "qemu", "qemu_stack", "simulated", "simulated_stack", "tiny", "turn"]

@@ -1,6 +1,5 @@
 """Stacks, tenants and images for the tests of whole stacks. Import the fixtures in a conftest.py."""
 
-import fcntl
 import os
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ import pytest
 from runtime.stack import Stack
 from tests.disks import empty_qcow2
 from tests.drivers.libvirt_hosts import built_tiny
+from tests.e2e import sharing
 from tests.e2e.stacks import PrivateStack
 from tests.e2e.tenant import Tenant
 from tests.image_server import ImageServer
@@ -29,18 +29,25 @@ async def simulated_stack() -> AsyncIterator[PrivateStack]:
 
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[None]:
-    """Let one test run at a time use the machine's libvirt: the end of a stack may end the daemons it started."""
-    with Path(tempfile.gettempdir(), "vmflow-e2e-libvirt.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+async def qemu_stack() -> AsyncIterator[PrivateStack]:
+    """A stack on the machine's libvirt."""
+    async with sharing.daemons(), _running("libvirt") as stack:
+        yield stack
+
+
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let tests on QEMU run beside each other, except for one that asks to be `alone`."""
+    if request.node.get_closest_marker("qemu") is None:
+        yield
+        return
+    with sharing.turn(alone="alone" in request.fixturenames):
         yield
 
 
-@pytest.fixture(scope="session")
-async def qemu_stack(machine: None) -> AsyncIterator[PrivateStack]:
-    """A stack on the machine's libvirt."""
-    async with _running("libvirt") as stack:
-        yield stack
+@pytest.fixture
+def alone() -> None:
+    """Ask that no other test uses libvirt meanwhile."""
 
 
 @pytest.fixture
@@ -86,10 +93,12 @@ def padded_tiny(tiny: Path) -> Iterator[Path]:
 async def _running(hypervisor: Literal["libvirt", "simulator"]) -> AsyncIterator[PrivateStack]:
     stack = PrivateStack(hypervisor)
     try:
-        await stack.up()
+        with sharing.turn(alone=False):
+            await stack.up()
         yield stack
     finally:
-        await stack.purge()
+        with sharing.turn(alone=False):
+            await stack.purge()
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from temporalio.service import RPCError
 from domain.hypervisor import HypervisorSpec
 from manifests.fleet import Hypervisor
 from manifests.registry import kind_called, parse
-from runtime import libvirt_daemons
 from runtime.client import connect
 from runtime.launch import identify
 from runtime.machine import libvirt_uri, machine_manifests
@@ -32,6 +31,9 @@ from tests.e2e import libvirt_host
 from tests.temporal_server import private_settings
 
 ROOT = Path(__file__).parents[2]
+Status = dict[str, Any]
+"""A status document."""
+
 WORKERS = ("lifecycle", "hypervisor")
 PATIENCE = 120.0
 """Seconds anything may take on a busy machine before a test gives up."""
@@ -98,8 +100,8 @@ class PrivateStack:
 
     async def claims(self) -> tuple[int, int]:
         """Return how many VMs the zone has placed, and how many wait there."""
-        status = (await self.objects.get(kind_called("Zone"), "local"))["status"]
-        return status["placed"], status["waiting"]
+        status: Status = (await self.objects.get(kind_called("Zone"), "local")).get("status", {})
+        return status.get("placed", 0), status.get("waiting", 0)
 
     async def purge(self) -> None:
         """End the stack and remove all that it made on this machine."""
@@ -107,8 +109,6 @@ class PrivateStack:
             for name in WORKERS:
                 await self.processes.ensure_stopped(name)
             if self.settings.hypervisor == "libvirt":
-                for daemon in await libvirt_daemons.missing():
-                    await self.processes.ensure_started(daemon)
                 await asyncio.to_thread(libvirt_host.destroy_guests, libvirt_uri(), self.settings.home)
         finally:
             await Stack(self.settings).down(print, purge=True)
@@ -142,6 +142,3 @@ async def terminate(objects: Objects, workflow: str) -> None:
     """End a workflow without asking it; one that is gone by itself is fine."""
     with suppress(RPCError):
         await objects.client.get_workflow_handle(workflow).terminate("the test is over")
-
-
-Status = dict[str, Any]

@@ -15,9 +15,9 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from images.download import CHUNK
-from tests.e2e import libvirt_host
+from tests.e2e import libvirt_host, sharing
 from tests.e2e.answers import answer
-from tests.e2e.stacks import WORKERS, PrivateStack, eventually
+from tests.e2e.stacks import WORKERS, eventually
 from tests.e2e.tenant import VM, WEB, Tenant
 from tests.image_server import ImageServer
 
@@ -150,15 +150,15 @@ async def test_the_temporal_server_killed_while_a_guest_runs(
 
 
 async def test_libvirtd_killed_while_a_guest_runs(
-    qemu: Tenant, images: ImageServer, tiny: Path, figure: Figure
+    alone: None, qemu: Tenant, images: ImageServer, tiny: Path, figure: Figure
 ) -> None:
-    if qemu.stack.processes.running("libvirtd") is None:
+    if sharing.DAEMONS.running("libvirtd") is None:
         pytest.skip("somebody else runs this machine's libvirtd: it is theirs to kill")
     uid, address, before = await _running(qemu, images, tiny)
-    await asyncio.to_thread(_kill_libvirtd, qemu.stack)
+    await asyncio.to_thread(_kill_libvirtd)
     assert await answer(address) == "hello from web\n"
     began = time.monotonic()
-    await qemu.stack.up()
+    await sharing.start()
 
     assert (await qemu.until_ready())["vm"]["incarnation"] == before, "the guest has survived"
     await _stops_and_goes(qemu, uid)
@@ -183,9 +183,9 @@ async def _stops_and_goes(qemu: Tenant, uid: str) -> None:
     await goes_without_a_trace(qemu)
 
 
-def _kill_libvirtd(stack: PrivateStack) -> None:
+def _kill_libvirtd() -> None:
     """Kill the daemon itself, which is a child of the reaper that is on record."""
-    record = stack.processes.running("libvirtd")
+    record = sharing.DAEMONS.running("libvirtd")
     assert record is not None
     children = Path(f"/proc/{record.identity.pid}/task/{record.identity.pid}/children").read_text().split()
     (daemon,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "libvirtd"]
