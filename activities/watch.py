@@ -31,7 +31,7 @@ from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal, workflow_id
 TICK = 1.0
 """Seconds between looks at guests that boot, and between heartbeats while any does."""
 
-SETTLE = 30.0
+SETTLE = 15.0
 """Seconds a guest gets between its first sign of life and the wake, so that agent and address make one wake."""
 
 RESYNC = 3600.0

@@ -88,7 +88,7 @@ async def stack(
                 for each in await objects.list(_VM, NAMESPACE):
                     await delete(objects, each["metadata"]["name"])
         finally:
-            await Stack(settings).down(say)
+            await Stack(settings).down(say, purge=True)
             await processes.ensure_stopped("images")
 
 

@@ -157,15 +157,15 @@ class VirtualMachine:
         if step in LONG and not work.done():
             work.cancel()
             self._publish()
+        while not work.done():
+            await self._until(work.done)
         try:
-            learn = await work
-        except ActivityError as error:
-            if self._aim() == aim:
+            learn = work.result()
+        except (ActivityError, asyncio.CancelledError) as error:
+            if self._aim() == aim and isinstance(error, ActivityError):
                 self._life = self._life.but(hold=hold_for(error, self._life.hold, workflow.now()))
             else:
                 self._life = self._life.but(stale=self._life.touched)
-        except asyncio.CancelledError:
-            self._life = self._life.but(stale=self._life.touched)
         else:
             self._life = learn(self._life)
         for wake in sorted(self._wakes):

@@ -6,6 +6,8 @@ import pytest
 from domain.hypervisor import SimulatorSpec
 from drivers.simulator import SimulatorDriver
 from drivers.simulator.control import Control
+from runtime.settings import Settings
+from tests.activities.line import Line
 
 
 @pytest.fixture
@@ -14,6 +16,14 @@ def host(tmp_path: Path) -> Iterator[Control]:
     control = Control(tmp_path / "host")
     yield control
     control.close()
+
+
+@pytest.fixture
+def line(temporal_settings: Settings) -> Iterator[Line]:
+    """A line to the Temporal server."""
+    line = Line(temporal_settings.temporal_address)
+    yield line
+    line.cut()
 
 
 @pytest.fixture

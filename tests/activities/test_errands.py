@@ -1,15 +1,12 @@
 """Errands to zones and images that are there, gone, or out of reach."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.service import RetryConfig, RPCError
+from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.errands import ClaimRequest, Errands, ImageRequest
@@ -20,7 +17,7 @@ from domain.problem import Problem, Verdict
 from manifests.contract import SearchAttribute, Want
 from manifests.image import image_for
 from manifests.registry import id_of
-from runtime.settings import Settings
+from tests.activities.line import Line
 from tests.world import eventually
 
 KIND = SearchAttributeKey.for_keyword(SearchAttribute.KIND.value)
@@ -47,28 +44,10 @@ def request(name: str, *, lost: bool = False) -> ImageRequest:
 
 
 @pytest.fixture
-async def cut_off(temporal_settings: Settings) -> Errands:
+async def cut_off(line: Line) -> Errands:
     """Errands of a worker that has lost its Temporal server."""
-    host, _, port = temporal_settings.temporal_address.rpartition(":")
-    ends: list[asyncio.StreamWriter] = []
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data)
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        ends.extend((writer, far_writer))
-        await asyncio.gather(forward(reader, far_writer), forward(far_reader, writer))
-
-    line = await asyncio.start_server(connect, "127.0.0.1", 0)
-    near = line.sockets[0].getsockname()[1]
-    once = RetryConfig(max_retries=1, initial_interval_millis=1)
-    client = await Client.connect(f"127.0.0.1:{near}", retry_config=once, data_converter=pydantic_data_converter)
-    line.close()
-    for end in ends:
-        end.close()
+    client = await line.client()
+    line.cut()
     return Errands(client)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities import watch
@@ -29,6 +30,7 @@ from drivers.simulator.control import Control
 from images.cache import ImageCache
 from images.policy import FetchPolicy
 from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal
+from tests.activities.line import Line
 from tests.disks import empty_qcow2
 from tests.image_server import ImageServer
 from tests.world import eventually
@@ -344,6 +346,16 @@ async def test_a_guest_that_stays_silent_is_told_when_patience_ends(
             before = len(await wakes(vm))
             scene.told.tell(driver.ensure_running(plan, fresh=True))
             await woken(vm, before + 1)
+
+
+async def test_a_wake_that_does_not_reach_the_server_ends_the_watch(scene: Scene, line: Line) -> None:
+    """The next attempt begins with a sweep, so nobody stays unwoken."""
+    scene.client = await line.client()
+    async with scene.watched() as task:
+        line.cut()
+        scene.run(scene.plan(), telling=False)
+        with pytest.raises(RPCError):
+            await task
 
 
 async def test_a_hypervisor_that_cannot_be_reached_ends_the_watch_with_trouble(scene: Scene, host: Control) -> None:

@@ -3,14 +3,10 @@
 import fcntl
 import os
 import socket
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import libvirt
 import pytest
 
 from domain.guest import GuestInfo, GuestPlan, Observation, Power
@@ -18,8 +14,9 @@ from domain.hypervisor import LibvirtSpec, NatNetwork
 from domain.problem import Problem, Verdict
 from drivers.libvirt import LibvirtDriver
 from tests.drivers.libvirt_backdoor import LibvirtBackdoor
-from tests.drivers.libvirt_hosts import IMAGE, ROOT, new_plan, prepared
+from tests.drivers.libvirt_hosts import IMAGE, new_plan, prepared
 from tests.drivers.waiting import eventually
+from tests.e2e import sharing
 
 pytestmark = [
     pytest.mark.qemu,
@@ -32,41 +29,13 @@ NETWORK = NatNetwork(name="vmflow-test", bridge="vmflowtest0", subnet="10.232.77
 
 
 @pytest.fixture(scope="module")
-def system_daemon() -> Iterator[None]:
-    """The machine's libvirtd, started with its virtlogd unless it runs; workers take turns."""
-    with ExitStack() as stack:
-        lock = stack.enter_context((Path(tempfile.gettempdir()) / "vmflow-system-libvirt.lock").open("w"))
+async def system_daemon() -> AsyncIterator[None]:
+    """The machine's libvirtd, started unless it runs; test processes take turns, for they share a network's name."""
+    with (Path(tempfile.gettempdir()) / "vmflow-system-libvirt.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not answers():
-            log = stack.enter_context(tempfile.TemporaryFile())
-            stack.enter_context(daemon(["/usr/sbin/virtlogd"], log.fileno()))
-            stack.enter_context(daemon(["/usr/sbin/libvirtd"], log.fileno()))
-            eventually(answers, within=30, what="the machine's libvirtd answers")
-        yield
-
-
-@contextmanager
-def daemon(command: list[str], log: int) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runtime.reaper", *command],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def answers() -> bool:
-    try:
-        libvirt.open(URI).close()
-    except libvirt.libvirtError:
-        return False
-    return True
+        with sharing.turn(alone=False):
+            async with sharing.daemons():
+                yield
 
 
 @pytest.fixture

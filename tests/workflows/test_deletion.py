@@ -100,6 +100,23 @@ async def test_deleting_with_the_hypervisor_unreachable_finishes_on_its_return(w
         await world.audit(driver)
 
 
+async def test_cancelling_a_vm_that_is_being_deleted_waits_for_its_last_step_all_the_same(
+    world: World, control: Control
+) -> None:
+    async with world.near() as driver:
+        await world.objects.apply(world.vm())
+        async with hanging(control, "ensure_running.start") as rule:
+            await struck(control, rule)
+            await world.objects.delete(*world.key())
+            await world.until_status("Terminating")
+            steps = control.faults.inject(Fault(call="observe", kind=Kind.WITNESS, times=None))
+            await world.handle().cancel()
+            await world.until_status("Terminating")
+            assert control.faults.firings(steps) == []
+        assert await world.handle().result() == "deleted; nothing is left"
+        await world.audit(driver)
+
+
 async def test_a_vm_deleted_before_its_first_step_was_never_anywhere(world: World) -> None:
     handle = await world.client.start_workflow(
         "VirtualMachine",

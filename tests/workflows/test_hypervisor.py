@@ -1,13 +1,16 @@
 """What becomes of VMs when their hypervisor, its worker or their guest goes and comes back."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
 from drivers.simulator.control import Control
 from drivers.simulator.faults import Fault, Kind
 from manifests.contract import Signal, Update
 from manifests.registry import kind_called
+from tests.image_server import ImageServer
 from tests.world import World, eventually
 
 
@@ -233,6 +236,37 @@ async def test_a_hypervisor_declared_before_its_zone_joins_it_when_it_comes(worl
             await world.objects.delete(kind_called(document["kind"]), document["metadata"]["name"])
             handle = world.client.get_workflow_handle(f"{document['kind']}/{document['metadata']['name']}")
             await handle.result()
+
+
+async def test_a_hypervisor_deleted_as_it_gets_ready_is_not_watched(
+    client: Client, tmp_path: Path, image_server: ImageServer
+) -> None:
+    """The deletion and the end of the preparation reach the workflow at once: nobody worked for it meanwhile."""
+    world = World(client, tmp_path / "host", image_server)
+    control = world.control()
+    rule = control.faults.inject(Fault(call="prepare", kind=Kind.HANG, times=None))
+    hypervisor = client.get_workflow_handle(f"Hypervisor/{world.name}")
+
+    async def preparing() -> bool:
+        return bool(control.faults.firings(rule))
+
+    async def prepared() -> bool:
+        return not (await hypervisor.describe()).raw_description.pending_activities
+
+    async with world.near():
+        async with world.lifecycle():
+            await world.declare()
+            await eventually(preparing)
+        control.faults.withdraw(rule)
+        await eventually(prepared)
+        await hypervisor.signal(Signal.DELETE)
+        async with world.lifecycle():
+            assert await hypervisor.result() == "deleted; its VMs stay as they are"
+            history = await hypervisor.fetch_history()
+            started = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+            assert "watch" not in started
+            await world.end()
+    control.close()
 
 
 @pytest.mark.usefixtures("hasty")

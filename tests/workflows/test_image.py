@@ -1,9 +1,11 @@
 """An image's life: imported once, retried while that may help, gone when nobody got it and nobody wants it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import RetryPolicy
 
 from domain.image import ImageSource
 from drivers.simulator.control import Control
@@ -12,6 +14,7 @@ from manifests.image import image_for
 from manifests.registry import id_of, kind_called
 from tests.disks import empty_qcow2
 from tests.world import World, eventually
+from workflows import options
 
 URL = "spec.storage.root.source.http.url"
 
@@ -151,18 +154,17 @@ async def test_an_image_lost_from_the_cache_is_imported_again(world: World) -> N
 
 async def test_an_image_deleted_by_a_person_is_gone_with_its_copy_and_comes_back_when_wanted(world: World) -> None:
     async with world.near() as driver:
-        await world.objects.apply(world.vm("first"))
-        await world.until_status("Running", "first")
+        await world.objects.apply(world.vm())
+        await world.until_status("Running")
+        await world.delete()
         (image,) = await world.images()
         await world.objects.delete(kind_called("images"), image["metadata"]["name"], world.name)
         await world.client.get_workflow_handle(image_id(world)).result()
         assert not list(driver.images.glob("*.qcow2"))
-        assert (await world.status("first"))["printableStatus"] == "Running"
-        await world.objects.apply(world.vm("second"))
-        await world.until_status("Running", "second")
+        await world.objects.apply(world.vm())
+        await world.until_status("Running")
         assert world.server.requests == 2
-        for name in ("first", "second"):
-            await world.delete(name)
+        await world.delete()
 
 
 async def test_deleting_a_failed_image_lets_the_vm_that_waits_import_it_anew(world: World) -> None:
@@ -216,6 +218,19 @@ async def test_a_wish_that_comes_after_the_failure_is_answered(world: World) -> 
 
         await eventually(told)
         await world.delete("first")
+
+
+async def test_waking_a_failed_image_tries_it_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "A_FEW_TIMES", RetryPolicy(maximum_attempts=1))
+    monkeypatch.setattr(options, "FIRST_RETRY", timedelta(hours=1))
+    world.server.resource("/disk.qcow2").status = 503
+    async with world.near():
+        await world.objects.apply(world.vm())
+        await failure(world)
+        world.server.resource("/disk.qcow2").status = 0
+        await world.client.get_workflow_handle(image_id(world)).signal(Signal.WAKE)
+        await world.until_status("Running")
+        await world.delete()
 
 
 @pytest.mark.usefixtures("hasty")
