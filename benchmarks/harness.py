@@ -17,7 +17,8 @@ from manifests.registry import kind_called
 from runtime.client import connect
 from runtime.machine import machine_manifests
 from runtime.objects import Document, Objects
-from runtime.processes import Process, Processes
+from runtime.processes import Processes
+from runtime.services import images_process
 from runtime.settings import Settings
 from runtime.stack import Stack
 from runtime.wait import until
@@ -74,12 +75,11 @@ async def stack(
             hypervisor=hypervisor,
             allowed_networks=["127.0.0.0/8"],
         )
-        argv = [sys.executable, "-m", "runtime.image_server", "--directory", str(images), "--port", str(server)]
         processes = Processes(settings.home)
         if hypervisor == "simulator":
             _let_guests_take_time_to_boot(settings)
         try:
-            await processes.ensure_started(Process("images", argv, ready=lambda _: lambda: _listens(server)))
+            await processes.ensure_started(images_process(images, server))
             await Stack(settings).up(say)
             objects = Objects(await connect(settings))
             try:
@@ -89,7 +89,6 @@ async def stack(
                     await delete(objects, each["metadata"]["name"])
         finally:
             await Stack(settings).down(say, purge=True)
-            await processes.ensure_stopped("images")
 
 
 @contextmanager
@@ -104,15 +103,6 @@ def _let_guests_take_time_to_boot(settings: Settings) -> None:
     manifest = machine_manifests(settings)[-1]
     manifest["spec"]["simulator"]["bootSeconds"] = 1.0
     (settings.manifests / "hypervisor.yaml").write_text(yaml.safe_dump(manifest))
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 def machine(name: str, url: str, *, memory: str = "256Mi", strategy: str = "Always") -> Document:

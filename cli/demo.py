@@ -4,7 +4,6 @@ Every part is idempotent, so running it again at any point repairs and continues
 """
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,8 @@ from manifests.image import image_name
 from manifests.registry import kind_called
 from runtime.client import connect
 from runtime.objects import Document, Objects
-from runtime.processes import Process, Processes
+from runtime.processes import Processes
+from runtime.services import images_process
 from runtime.settings import Settings
 from runtime.stack import Stack
 from runtime.wait import until
@@ -78,18 +78,8 @@ async def _demo(found: Settings, document: Document, guests: Path | None) -> Non
 
 
 async def _serve_images(found: Settings, guests: Path) -> None:
-    argv = [sys.executable, "-m", "runtime.image_server", "--directory", str(guests), "--port", str(PORT)]
-    server = Process("images", argv, ready=lambda _: _serves)
-    _, started = await Processes(found.home).ensure_started(server)
+    _, started = await Processes(found.home).ensure_started(images_process(guests, PORT))
     _say(f"images: {'serves' if started else 'runs already and serves'} {guests} on 127.0.0.1:{PORT}")
-
-
-async def _serves() -> bool:
-    async with httpx.AsyncClient() as http:
-        try:
-            return (await http.head(f"http://127.0.0.1:{PORT}/debian.qcow2")).is_success
-        except httpx.TransportError:
-            return False
 
 
 async def _hypervisor(objects: Objects, name: str) -> Document:

@@ -1,5 +1,6 @@
 """The processes of a stack, as data: what to start, and by which condition to tell that it works."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from runtime.settings import Settings
 from runtime.wait import Condition
 
 TEMPORAL = "temporal"
+IMAGES = "images"
 DYNAMIC_CONFIG = {
     "frontend.namespaceRPS.visibility": 1000,  # every list and watch asks visibility; a development server allows 100
 }
@@ -69,6 +71,21 @@ def worker_process(settings: Settings, worker: Worker, client: Client) -> Proces
 
     argv = [sys.executable, "-m", "workers", *worker.arguments]
     return Process(worker.name, argv, ready, env=settings.environment(), patience=120.0)
+
+
+def images_process(folder: Path, port: int) -> Process:
+    """Return a server of the images in a folder, on loopback."""
+    argv = [sys.executable, "-m", "runtime.image_server", "--directory", str(folder), "--port", str(port)]
+    return Process(IMAGES, argv, ready=lambda _: lambda: _listens(port))
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def temporal_answers(settings: Settings) -> bool:

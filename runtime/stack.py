@@ -21,7 +21,7 @@ from runtime.dismantling import check_empty, dismantle
 from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Applied, Objects
 from runtime.processes import Process, Processes
-from runtime.services import TEMPORAL, polls, temporal_answers, temporal_process, worker_process, workers
+from runtime.services import IMAGES, TEMPORAL, polls, temporal_answers, temporal_process, worker_process, workers
 from runtime.settings import Settings
 
 Progress = Callable[[str], None]
@@ -77,7 +77,7 @@ class Stack:
             for daemon in await libvirt_daemons.missing():
                 await self._start(daemon, progress)
             await asyncio.to_thread(check_empty, self._settings)
-        names = [worker.name for worker in workers(self._settings)]
+        names = [*(worker.name for worker in workers(self._settings)), IMAGES]
         stopped = [await self._stop(name, progress) for name in names]
         if purge:
             for removed in await asyncio.to_thread(dismantle, self._settings):
