@@ -44,7 +44,8 @@ async def survey(life: Life) -> Learn:
 async def place(life: Life) -> Learn:
     """Claim room in the first zone that has it; every zone that has none remembers the VM and wakes it.
 
-    A zone that is not declared cannot remember, so it is asked again.
+    A zone that is not declared cannot remember, so it is asked again. A VM that may live anywhere asks zones that were
+    declared since as well.
     """
     size = Capacity(cpus=life.spec.cpus, memory=life.spec.memory)
     claim = Claim(uid=life.uid, vm=workflow.info().workflow_id, size=size)
@@ -60,6 +61,8 @@ async def place(life: Life) -> Learn:
             await _give_back(refusals, life.uid)
             return lambda now: now.but(zone=chosen, hypervisor=name, hold=None)
         refusals[zone] = placement
+    if not life.spec.zone and (new := set(await _zones()) - set(life.asked)):
+        return lambda now: now.but(asked=tuple(sorted({*now.asked, *new})))
     message = "; ".join(f"{zone}: {refusal.message}" for zone, refusal in refusals.items())
     remembered = all(refusal.waiting for refusal in refusals.values())
     verdict = Verdict.WAIT if remembered else Verdict.RETRY

@@ -1,5 +1,6 @@
 """Where VMs find room: one claim each, waiting with the numbers, and a wake when room appears."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from manifests.contract import Join, Signal, Update
 from manifests.registry import kind_called
 from runtime.objects import Document
 from tests.world import World, eventually
+from workflows import options
 
 LABEL = "topology.kubernetes.io/zone"
 
@@ -123,7 +125,11 @@ async def zone_status(world: World, zone: Document) -> dict[str, Any]:
 async def test_without_any_zone_a_vm_says_so_and_is_placed_when_there_is_one(world: World) -> None:
     for kind in ("hypervisors", "zones"):
         await world.objects.delete(kind_called(kind), world.name)
-    await world.client.get_workflow_handle(f"Zone/{world.name}").result()
+
+    async def no_zone_is_listed() -> bool:
+        return not await world.objects.list(kind_called("zones"))
+
+    await eventually(no_zone_is_listed)
     await world.objects.apply(labelled(world.vm(), ""))
     status = await world.until_status("FailedUnschedulable")
     assert status["message"] == "no zone is declared; apply a Zone and a Hypervisor"
@@ -131,3 +137,24 @@ async def test_without_any_zone_a_vm_says_so_and_is_placed_when_there_is_one(wor
         await world.declare()
         await world.until_status("Running")
         await world.delete()
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_vm_that_may_live_anywhere_is_placed_in_a_zone_declared_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LAST_RETRY", timedelta(milliseconds=500))
+    later = f"{world.name}-later"
+    await world.objects.apply(labelled(world.vm(), ""))
+    await world.until_status("FailedUnschedulable")
+    await world.objects.apply({**world.zone, "metadata": {"name": later}})
+    hypervisor = {**world.hypervisor, "metadata": {"name": later}}
+    hypervisor["spec"] = {**hypervisor["spec"], "zone": later}
+    await world.objects.apply(hypervisor)
+    async with world.near(later):
+        status = await world.until_status("Running")
+        assert status["placement"] == {"zone": later, "hypervisor": later}
+        await world.delete()
+        for kind in ("Hypervisor", "Zone"):
+            await world.objects.delete(kind_called(kind), later)
+            await world.client.get_workflow_handle(f"{kind}/{later}").result()
