@@ -1,25 +1,21 @@
-"""Fixtures of the driver tests, and plain words for assertions in modules they share."""
+"""Fixtures of the driver tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite(
-    "tests.drivers.contract_base",
-    "tests.drivers.contract_definition",
-    "tests.drivers.contract_guest",
-    "tests.drivers.contract_hints",
-    "tests.drivers.contract_power",
-    "tests.drivers.contract_removal",
-    "tests.drivers.waiting",
+from domain.hypervisor import SimulatorSpec
+from drivers.simulator import SimulatorDriver
+from drivers.simulator.control import Control
+from tests.drivers.libvirt_hosts import (  # noqa: F401 - fixtures
+    bootable_host,
+    libvirt_driver,
+    mortal_host,
+    session_host,
+    tiny_guest,
 )
-
-from domain.hypervisor import SimulatorSpec  # noqa: E402 - what is rewritten must be registered before it is imported
-from drivers.simulator import SimulatorDriver  # noqa: E402 - same
-from drivers.simulator.control import Control  # noqa: E402 - same
-from tests.drivers.libvirt_hosts import bootable_host, libvirt_driver, mortal_host, session_host, tiny_guest  # noqa: E402, F401 - same; fixtures
-from tests.drivers.simulator_host import cache_image  # noqa: E402 - same
+from tests.drivers.simulator_host import cache_image
 
 
 @pytest.fixture

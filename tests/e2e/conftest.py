@@ -1,11 +1,6 @@
-"""What the end-to-end tests ask for, and plain words for assertions in modules they share."""
+"""What the end-to-end tests ask for."""
 
-import pytest
-
-for module in ("answers", "fixtures", "libvirt_host", "stacks", "tenant"):
-    pytest.register_assert_rewrite(f"tests.e2e.{module}")
-
-from tests.e2e.fixtures import (  # noqa: E402 - what is rewritten must be registered before it is imported
+from tests.e2e.fixtures import (
     alone,
     images,
     padded_tiny,
