@@ -15,7 +15,7 @@ from domain.model import Value
 from domain.placement import Claim, Placement
 from domain.problem import Problem
 from domain.status import Reason
-from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal, Update, Want, workflow_id
+from manifests.contract import OBJECT_MEMO, Release, SearchAttribute, Signal, Update, Want, workflow_id
 from manifests.image import image_for
 from manifests.registry import id_of, kind_called
 from manifests.status import CopyState, ImageStatus
@@ -72,9 +72,9 @@ class Errands:
         return placement
 
     @activity.defn
-    async def ensure_released(self, zone: str, uid: str) -> None:
+    async def ensure_released(self, zone: str, release: Release) -> None:
         """Give room back. A zone that is gone holds nothing."""
-        await self._signal(workflow_id("Zone", zone), Signal.RELEASE, uid)
+        await self._signal(workflow_id("Zone", zone), Signal.RELEASE, release)
 
     @activity.defn
     async def ensure_image(self, request: ImageRequest) -> ImageAnswer:

@@ -86,4 +86,5 @@ class HypervisorActivities:
     @activity.defn(no_thread_cancel_exception=True)
     def read_console(self, request: ConsoleRequest) -> str:
         """Return the end of a guest's serial console."""
-        return self._driver.console(request.uid, limit=request.limit).decode(errors="replace")
+        with heartbeating():
+            return self._driver.console(request.uid, limit=request.limit).decode(errors="replace")

@@ -4,6 +4,7 @@ Every part is idempotent, so running it again at any point repairs and continues
 """
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ from manifests.registry import kind_called
 from runtime.client import connect
 from runtime.objects import Document, Objects
 from runtime.processes import Processes
-from runtime.services import images_process
+from runtime.services import IMAGES, images_process, taken
 from runtime.settings import Settings
 from runtime.stack import Stack
 from runtime.wait import until
@@ -39,6 +40,9 @@ LOOPBACK = "127.0.0.0/8"
 
 PATIENCE = 1800.0
 """Seconds until the demo gives up; a slow machine without KVM needs minutes."""
+
+FAILED_FOR_GOOD = 20.0
+"""Seconds a failure must last to end the demo: one from an earlier run is tried again when the worker has started."""
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -78,7 +82,14 @@ async def _demo(found: Settings, document: Document, guests: Path | None) -> Non
 
 
 async def _serve_images(found: Settings, guests: Path) -> None:
-    _, started = await Processes(found.home).ensure_started(images_process(guests, PORT))
+    processes = Processes(found.home)
+    if taken(PORT) and not processes.running(IMAGES):
+        raise Problem.terminal(
+            "PortInUse",
+            f"port {PORT} on 127.0.0.1 belongs to another program; stop that, or name an image: bin/demo URL",
+            field=IMAGES,
+        )
+    _, started = await processes.ensure_started(images_process(guests, PORT))
     _say(f"images: {'serves' if started else 'runs already and serves'} {guests} on 127.0.0.1:{PORT}")
 
 
@@ -95,13 +106,15 @@ async def _hypervisor(objects: Objects, name: str) -> Document:
 
 async def _running(objects: Objects, name: str, namespace: str) -> Document:
     """Follow the VM until it is Ready; one that somebody stopped is started."""
+    failed_at = 0.0
     with show(name) as progress:
         async for document, now in follow(objects, name, namespace):
             progress(now)
             conditions = {each["type"]: each["status"] for each in dig(document, "status", "conditions") or []}
             if now.status == "Running" and conditions.get("Ready") == "True" and _where(document):
                 return document
-            if conditions.get("Failure") == "True":
+            failed_at = (failed_at or time.monotonic()) if conditions.get("Failure") == "True" else 0.0
+            if failed_at and time.monotonic() - failed_at > FAILED_FOR_GOOD:
                 raise Problem.terminal(
                     dig(document, "status", "reason"),
                     f"{dig(document, 'status', 'message')} (vmflow why {name} tells more)",

@@ -1,5 +1,6 @@
 """Commands that tell: events, why, console."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ from runtime.objects import Document, Objects
 app = typer.Typer()
 
 _VM = kind_called("virtualservers")
+_CONSOLE_PATIENCE = timedelta(minutes=1)
+"""How long the console's text is waited for, when nobody serves the hypervisor."""
 _STYLES = {"asked": "cyan", "step": "dim", "done": "green", "trouble": "red", "status": "bold"}
 
 
@@ -91,6 +94,7 @@ def console(
             id=f"Console/{namespace}/{name}/{uuid4()}",
             task_queue=LIFECYCLE_QUEUE,
             result_type=str,
+            execution_timeout=_CONSOLE_PATIENCE,
         )
         return text
 

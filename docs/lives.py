@@ -62,6 +62,7 @@ _TOUCHED: dict[str, object] = {**_READY, "touched": True}
 
 _KNOWN: dict[Situation, dict[str, object]] = {
     Situation.NEW: {},
+    Situation.RELEASED: {"released": True},
     Situation.UNPLACED: _ASKED,
     Situation.PLACED: _PLACED,
     Situation.READY: _READY,
@@ -83,5 +84,5 @@ _EFFECTS: dict[Step, list[Effect]] = {
     Step.OBSERVE: [_learns(power) for power in Power],
     Step.STOP: [_learns(Power.OFF)],
     Step.REMOVE: [_gets(observed=absent(_UID), touched=False, stale=False, provisioned=False)],
-    Step.RELEASE: [_gets(asked=(), zone="", hypervisor="", image=None)],
+    Step.RELEASE: [_gets(asked=(), zone="", hypervisor="", image=None, released=True)],
 }

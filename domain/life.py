@@ -47,6 +47,7 @@ class Life(Value):
     touched:     the hypervisor may hold something of this VM, from before the first order is sent.
     provisioned: its root disk has been built; from then on a missing disk is lost data.
     observed:    the last word of the hypervisor; stale when a wake says it may have changed.
+    released:    everything was given back; what is left of this life is its end.
     exits:       how many incarnations ended; started: when the current one was powered on.
     """
 
@@ -71,6 +72,7 @@ class Life(Value):
     exits: int = 0
     started: datetime | None = None
     hold: Hold | None = None
+    released: bool = False
     requests: tuple[str, ...] = ()
     last_operation: str = ""
 

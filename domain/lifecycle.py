@@ -24,7 +24,10 @@ class Situation(StrEnum):
     """Where a VM stands, as far as it is known."""
 
     NEW = "New"
-    """Nobody has been asked for anything yet."""
+    """Nobody is known to have been asked for anything. A claim may be on its way all the same: a step that was cut off
+    with its worker leaves no trace here."""
+    RELEASED = "Released"
+    """Everything was given back."""
     UNPLACED = "Unplaced"
     """A zone was asked for room; none is known to be held."""
     PLACED = "Placed"
@@ -63,6 +66,7 @@ class Step(StrEnum):
 TABLE: dict[Goal, dict[Situation, Step]] = {
     Goal.RUN: {
         Situation.NEW: Step.SURVEY,
+        Situation.RELEASED: Step.SURVEY,
         Situation.UNPLACED: Step.PLACE,
         Situation.PLACED: Step.IMPORT,
         Situation.READY: Step.RUN,
@@ -76,6 +80,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
     },
     Goal.STOP: {
         Situation.NEW: Step.SURVEY,
+        Situation.RELEASED: Step.SURVEY,
         Situation.UNPLACED: Step.PLACE,
         Situation.PLACED: Step.IMPORT,
         Situation.READY: Step.DEFINE,
@@ -88,7 +93,8 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.DOOMED: Step.STOP,
     },
     Goal.GO: {
-        Situation.NEW: Step.END,
+        Situation.NEW: Step.RELEASE,
+        Situation.RELEASED: Step.END,
         Situation.UNPLACED: Step.RELEASE,
         Situation.PLACED: Step.RELEASE,
         Situation.READY: Step.RELEASE,
@@ -121,6 +127,8 @@ def goal(life: Life) -> Goal:
 
 def situation(life: Life) -> Situation:
     """Return where a VM stands. The order matters: what was asked for later implies what was asked for before."""
+    if life.released:
+        return Situation.RELEASED
     if not life.touched:
         return _before_the_hypervisor(life)
     if life.stale:

@@ -5,9 +5,9 @@ once, and releasing what is not claimed changes nothing.
 """
 
 from collections import Counter
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from domain.hypervisor import Capacity
 from domain.model import Value
@@ -16,12 +16,22 @@ from domain.quantity import format_bytes
 _T = TypeVar("_T")
 
 
+def _positive(size: Capacity) -> Capacity:
+    if size.cpus < 1 or size.memory < 1:
+        raise ValueError("a claim is for at least one CPU and one byte")
+    return size
+
+
+REMEMBERED_GONE = 1000
+"""How many VMs that are gone a ledger remembers; a claim is late by seconds, not by a thousand lives."""
+
+
 class Claim(Value):
     """A VM's wish for room. vm is the id of its workflow, where a wake is sent when room appears."""
 
     uid: str
     vm: str
-    size: Capacity
+    size: Annotated[Capacity, AfterValidator(_positive)]
 
 
 class Placed(Value):
@@ -39,11 +49,15 @@ class Member(Value):
 
 
 class Ledger(Value):
-    """Members by name, placed claims and waiting claims by VM UID."""
+    """Members by name, placed claims and waiting claims by VM UID; gone: UIDs of VMs whose life is over.
+
+    A claim that was sent before its VM's worker died may arrive after the VM is gone: it must not be granted.
+    """
 
     members: dict[str, Member] = Field(default_factory=dict)
     placed: dict[str, Placed] = Field(default_factory=dict)
     waiting: dict[str, Claim] = Field(default_factory=dict)
+    gone: tuple[str, ...] = ()
 
 
 class Placement(Value):
@@ -75,6 +89,8 @@ def offers(ledger: Ledger) -> dict[str, Capacity]:
 
 def place(ledger: Ledger, claim: Claim) -> tuple[Ledger, Placement]:
     """Claim room: on the ready member with the most free memory, by name where equal; or wait for room."""
+    if claim.uid in ledger.gone:
+        return ledger, Placement(message="the VM is gone")
     held = ledger.placed.get(claim.uid)
     if held is not None:
         return ledger, Placement(hypervisor=held.hypervisor)
@@ -91,6 +107,12 @@ def place(ledger: Ledger, claim: Claim) -> tuple[Ledger, Placement]:
     return ledger.model_copy(update={"placed": placed, "waiting": _without(ledger.waiting, claim.uid)}), Placement(
         hypervisor=chosen,
     )
+
+
+def depart(ledger: Ledger, uid: str) -> Ledger:
+    """Give a VM's room back for good: no claim of it is granted from now on."""
+    remembered = (*(each for each in ledger.gone if each != uid), uid)[-REMEMBERED_GONE:]
+    return release(ledger, uid).model_copy(update={"gone": remembered})
 
 
 def release(ledger: Ledger, uid: str) -> Ledger:

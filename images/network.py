@@ -46,7 +46,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         if not all(may_reach(address, self._policy.allowed_networks) for address in addresses):
             raise refused(
                 "ImageSourceRefused",
-                f"{host} is not on the public internet; serve the image from a network the operator allows",
+                f"{host} is not on the public internet; serve the image from a network the operator allows "
+                "(VMFLOW_ALLOWED_NETWORKS where the hypervisor's worker is started)",
             )
         failure: httpcore.NetworkError | httpcore.TimeoutException = httpcore.ConnectError("it has no address")
         for address in addresses:

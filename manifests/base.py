@@ -1,7 +1,7 @@
 """What every manifest has in common: the envelope, strict fields, and errors that name the field."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from reprlib import repr as shortened
 from typing import Annotated, Any, Literal
 
@@ -88,6 +88,38 @@ def not_yet(why: str, *, harmless: tuple[object, ...] = ()) -> AfterValidator:
     return AfterValidator(refuse)
 
 
+ANNOTATIONS_LIMIT = 256 * 1024
+"""Bytes of all annotations together, as in Kubernetes: an object is published whole, again and again."""
+
+
+def _small(annotations: dict[str, str]) -> dict[str, str]:
+    if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > ANNOTATIONS_LIMIT:
+        raise ValueError(f"at most {ANNOTATIONS_LIMIT} bytes, keys and values of all together")
+    return annotations
+
+
+def at_least(least: str) -> Callable[[str], str]:
+    """Return a check that a quantity is not smaller than another."""
+
+    def check(quantity: str) -> str:
+        if parse_bytes(quantity) < parse_bytes(least):
+            raise ValueError(f"at least {least}")
+        return quantity
+
+    return check
+
+
+def at_most(most: str) -> Callable[[str], str]:
+    """Return a check that a quantity is not larger than another."""
+
+    def check(quantity: str) -> str:
+        if parse_bytes(quantity) > parse_bytes(most):
+            raise ValueError(f"at most {most}")
+        return quantity
+
+    return check
+
+
 Text = Annotated[str, AfterValidator(_printable)]
 Line = Annotated[str, AfterValidator(_single_line)]
 Name = Annotated[str, AfterValidator(check_name)]
@@ -98,7 +130,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 LabelKey = Annotated[str, AfterValidator(_label_key)]
 Labels = dict[LabelKey, Annotated[str, AfterValidator(_label_value)]]
-Annotations = dict[LabelKey, Annotated[Text, Field(max_length=262144)]]
+Annotations = Annotated[dict[LabelKey, Text], AfterValidator(_small)]
 
 
 class ObjectMeta(Schema):

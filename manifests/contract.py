@@ -106,6 +106,13 @@ class Join(Value):
     ready: bool = True
 
 
+class Release(Value):
+    """A VM gives its room in a zone back; gone: its life is over, and no claim of it is granted any more."""
+
+    uid: str
+    gone: bool = False
+
+
 class ConsoleRequest(Value):
     """The argument of `Console`: the last `limit` bytes of a guest's serial console."""
 

@@ -14,7 +14,19 @@ from domain.image import ImageSource
 from domain.machine import MachineSpec
 from domain.quantity import parse_bytes, parse_cpus
 from domain.run_strategy import RunStrategy
-from manifests.base import Cores, Line, Manifest, NamespacedMeta, Port, Quantity, Schema, Text, not_yet
+from manifests.base import (
+    Cores,
+    Line,
+    Manifest,
+    NamespacedMeta,
+    Port,
+    Quantity,
+    Schema,
+    Text,
+    at_least,
+    at_most,
+    not_yet,
+)
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -58,7 +70,7 @@ class Resources(Schema):
     """What the guest gets: CPUs and memory."""
 
     cpu: Cpu = Cpu()
-    memory: Quantity
+    memory: Annotated[Quantity, AfterValidator(at_least("32Mi"))]
     gpu: Annotated[Any, Field(exclude=True), not_yet("no GPU is passed to a guest")] = None
 
 
@@ -94,7 +106,7 @@ class Source(Schema):
 class PersistentVolumeClaim(Schema):
     """The root disk. size: what the guest sees; the other fields are recorded, the hypervisor's pool decides."""
 
-    size: Quantity
+    size: Annotated[Quantity, AfterValidator(at_most("64Ti"))]
     volume_mode: Literal["Filesystem", "Block"] = "Filesystem"
     access_modes: list[Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"]] = Field(
         default=["ReadWriteOnce"],

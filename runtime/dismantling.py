@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 def check_empty(settings: Settings) -> None:
     """Raise Problem.terminal `GuestsRemain` while there are guests of this home. Blocks."""
     with _connection(libvirt_uri()) as connection:
-        guests = [each.name() for each in connection.listAllDomains() if str(settings.home) in _definition(each)]
+        guests = [each.name() for each in connection.listAllDomains() if f"{settings.home}/" in _definition(each)]
     if guests:
         raise Problem.terminal(
             "GuestsRemain",

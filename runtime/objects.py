@@ -26,6 +26,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.names import check_label
 from domain.problem import Problem
 from manifests.base import InvalidManifestError
 from manifests.contract import (
@@ -113,6 +114,7 @@ class Objects:
         """Return all objects of a kind, of one namespace or of all, by namespace and name. Eventually consistent."""
         query = f"{SearchAttribute.KIND} = '{kind.kind}' AND ExecutionStatus = 'Running'"
         if namespace and kind.namespaced:
+            _check_namespace(namespace)
             query += f" AND {SearchAttribute.NAMESPACE} = '{namespace}'"
         documents = [await self._document(listed) async for listed in self._client.list_workflows(query)]
         return sorted(documents, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
@@ -198,6 +200,14 @@ def _attributes(kind: Kind, namespace: str, name: str) -> TypedSearchAttributes:
     return TypedSearchAttributes(
         [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items() if value],
     )
+
+
+def _check_namespace(namespace: str) -> None:
+    """See that a word from outside is a namespace, before it becomes part of a query."""
+    try:
+        check_label(namespace)
+    except ValueError as error:
+        raise Problem.terminal("Invalid", str(error), field=f"namespace {namespace!r}") from error
 
 
 def _not_found(kind: Kind, name: str) -> Problem:

@@ -1,6 +1,7 @@
 """The processes of a stack, as data: what to start, and by which condition to tell that it works."""
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +45,9 @@ def workers(settings: Settings) -> list[Worker]:
     served = [Worker("lifecycle", ("lifecycle",), (LIFECYCLE_QUEUE, LEDGER_QUEUE), flows)]
     if settings.hypervisor != "none":
         name = settings.hypervisor_name
-        served.append(Worker("hypervisor", ("hypervisor", "--name", name), (hypervisor_queue(name),), steps))
+        # As an argument, not only in the environment: `up` replaces a worker that allows other networks than it should.
+        allowed = [word for cidr in settings.allowed_networks for word in ("--allow-network", cidr)]
+        served.append(Worker("hypervisor", ("hypervisor", "--name", name, *allowed), (hypervisor_queue(name),), steps))
     return served
 
 
@@ -116,3 +119,14 @@ async def _last_poll(client: Client, queue: str, kind: "TaskQueueType.ValueType"
     )
     pollers = (await client.workflow_service.describe_task_queue(request)).pollers
     return max((poller.last_access_time.ToMicroseconds() / 1e6 for poller in pollers), default=0.0)
+
+
+def taken(port: int) -> bool:
+    """Tell whether a program listens on that loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

@@ -5,7 +5,6 @@ what `up` started. Guests outlive both, and so do libvirt's daemons while guests
 """
 
 import asyncio
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -21,7 +20,7 @@ from runtime.dismantling import check_empty, dismantle
 from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Applied, Objects
 from runtime.processes import Process, Processes
-from runtime.services import IMAGES, TEMPORAL, polls, temporal_answers, temporal_process, worker_process, workers
+from runtime.services import IMAGES, TEMPORAL, polls, taken, temporal_answers, temporal_process, worker_process, workers
 from runtime.settings import Settings
 
 Progress = Callable[[str], None]
@@ -110,7 +109,7 @@ class Stack:
             (self._settings.ui_port, "VMFLOW_UI_PORT"),
         ):
             # In this order: a server that another `up` starts meanwhile is on record before it takes its port.
-            if _taken(port) and not self._processes.running(TEMPORAL):
+            if taken(port) and not self._processes.running(TEMPORAL):
                 raise Problem.terminal(
                     "PortInUse",
                     f"port {port} on 127.0.0.1 belongs to another program; stop that, or set {variable}",
@@ -161,14 +160,3 @@ class Stack:
             return Member(name=name, state="external" if answers else "stopped", ready=answers, where=where)
         since = record.since.isoformat(timespec="seconds")
         return Member(name=name, state="running", ready=answers, where=where, pid=record.identity.pid, since=since)
-
-
-def _taken(port: int) -> bool:
-    """Tell whether a program listens on that loopback port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False

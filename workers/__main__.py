@@ -35,13 +35,17 @@ def lifecycle() -> None:
 @app.command()
 def hypervisor(
     name: Annotated[str, typer.Option(help="Name of the declared Hypervisor this worker is near to.")],
+    allow_network: Annotated[
+        list[str] | None,
+        typer.Option(help="A private network (CIDR) images may come from, beside those of the settings."),
+    ] = None,
 ) -> None:
     """Serve one hypervisor."""
 
     async def serve(client: Client, settings: Settings) -> None:
         spec = await _declared(client, name)
         driver = open_driver(spec)
-        policy = FetchPolicy(allowed_networks=tuple(settings.allowed_networks))
+        policy = FetchPolicy.model_validate({"allowed_networks": {*settings.allowed_networks, *(allow_network or ())}})
         try:
             with near.hypervisor_worker(client, driver, name, policy) as worker:
                 await _serve([worker])

@@ -13,6 +13,7 @@ from manifests.contract import LEDGER_QUEUE, LIFECYCLE_QUEUE
 from workflows.console import Console
 from workflows.hypervisor import Hypervisor
 from workflows.image import Image
+from workflows.signals import SignalInterceptor
 from workflows.virtual_machine import VirtualMachine
 from workflows.zone import Zone
 
@@ -36,11 +37,17 @@ def workers(client: Client) -> list[Worker]:
             task_queue=LIFECYCLE_QUEUE,
             workflows=[VirtualMachine, Image, Hypervisor, Console],
             activities=_methods(Errands(client)),
-            interceptors=[ProblemInterceptor()],
+            interceptors=[ProblemInterceptor(), SignalInterceptor()],
             workflow_runner=sandbox(),
             no_remote_activities=True,
         ),
-        Worker(client, task_queue=LEDGER_QUEUE, workflows=[Zone], workflow_runner=sandbox()),
+        Worker(
+            client,
+            task_queue=LEDGER_QUEUE,
+            workflows=[Zone],
+            interceptors=[SignalInterceptor()],
+            workflow_runner=sandbox(),
+        ),
     ]
 
 

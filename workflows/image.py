@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.hypervisor import HypervisorActivities
     from domain.life import Hold, Wake
     from domain.model import Value
-    from domain.problem import Verdict
     from manifests.base import InvalidManifestError
     from manifests.contract import SearchAttribute, Signal, Want, WorkflowType
     from manifests.image import Image as ImageManifest
@@ -100,8 +99,8 @@ class Image:
 
     @workflow.signal(name=Signal.WAKE)
     def wake(self, _about: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a wake
-        """Try again now what failed and may pass."""
-        self._holds = {name: hold for name, hold in self._holds.items() if hold.verdict is Verdict.TERMINAL}
+        """Try again now what failed: the source, or what its hypervisor's operator allows, may have been mended."""
+        self._holds = {}
         self._stirred = True
 
     @workflow.signal(name=Signal.DELETE)

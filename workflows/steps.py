@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.placement import Claim, Placement
     from domain.problem import Verdict
     from domain.status import Reason
-    from manifests.contract import BuildOrder, StopOrder, Want
+    from manifests.contract import BuildOrder, Release, StopOrder, Want
     from workflows import options
     from workflows.options import errand
     from workflows.trouble import timed
@@ -58,7 +58,7 @@ async def place(life: Life) -> Learn:
         )
         if placement.hypervisor:
             chosen, name = zone, placement.hypervisor
-            await _give_back(refusals, life.uid)
+            await _give_back(refusals, Release(uid=life.uid))
             return lambda now: now.but(zone=chosen, hypervisor=name, hold=None)
         refusals[zone] = placement
     if not life.spec.zone and (new := set(await _zones()) - set(life.asked)):
@@ -125,15 +125,20 @@ async def remove(life: Life) -> Learn:
 
 
 async def release(life: Life) -> Learn:
-    """Give room back, and tell the image that this VM needs it no longer."""
+    """Give room back, and tell the image that this VM needs it no longer.
+
+    Also what nobody is known to hold: a claim may have been sent by a worker that died before it told. Every zone that
+    may have got one learns that the VM is gone.
+    """
     if life.hypervisor:
         await workflow.execute_local_activity_method(
             Errands.forget_image,
             _image_request(life),
             **errand("take the wish for the image back"),
         )
-    await _give_back(life.asked, life.uid)
-    return lambda now: now.but(asked=(), zone="", hypervisor="", image=None)
+    zones = life.asked or ([life.spec.zone] if life.spec.zone else await _zones())
+    await _give_back(zones, Release(uid=life.uid, gone=True))
+    return lambda now: now.but(asked=(), zone="", hypervisor="", image=None, released=True)
 
 
 STEPS: dict[Step, Callable[[Life], Coroutine[Any, Any, Learn]]] = {
@@ -167,11 +172,11 @@ async def _build(
     return _learned(seen)
 
 
-async def _give_back(zones: Iterable[str], uid: str) -> None:
+async def _give_back(zones: Iterable[str], release: Release) -> None:
     for zone in zones:
         await workflow.execute_local_activity_method(
             Errands.ensure_released,
-            args=[zone, uid],
+            args=[zone, release],
             **errand(f"give room back in {zone}"),
         )
 

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.life import Wake
     from domain.placement import Claim, Ledger, Member, Placement
     from manifests.base import InvalidManifestError
-    from manifests.contract import Join, SearchAttribute, Signal, Update, WorkflowType
+    from manifests.contract import Join, Release, SearchAttribute, Signal, Update, WorkflowType
     from manifests.fleet import Zone as ZoneManifest
     from manifests.status import zone_status
     from workflows.objects import Publisher, Sent, accepted, refused, uid
@@ -60,9 +60,10 @@ class Zone:
         return answer
 
     @workflow.signal(name=Signal.RELEASE)
-    def release(self, uid: str) -> None:
+    def release(self, release: Release) -> None:
         """Give a VM's room back."""
-        self._change(placement.release(self._ledger, uid))
+        give_back = placement.depart if release.gone else placement.release
+        self._change(give_back(self._ledger, release.uid))
 
     @workflow.signal(name=Signal.JOIN)
     def join(self, join: Join) -> None:

@@ -55,7 +55,7 @@ def problem(error: libvirt.libvirtError, *, uri: str, alive: bool) -> Problem:
     """Return what an error means. On a broken connection, and from the transport, each means: not reached."""
     reached = alive and error.get_error_domain() != libvirt.VIR_FROM_RPC
     reason, verdict = _TABLE.get(error.get_error_code(), _OTHER) if reached else _NOT_REACHED
-    said = error.get_error_message() or "no message"
+    said = " ".join((error.get_error_message() or "no message").split())
     return Problem(reason, f"libvirt says: {said}; {_ADVICE[reason]}", verdict=verdict, field=uri)
 
 

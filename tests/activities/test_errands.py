@@ -14,7 +14,7 @@ from domain.hypervisor import Capacity
 from domain.image import ImageSource
 from domain.placement import Claim
 from domain.problem import Problem, Verdict
-from manifests.contract import SearchAttribute, Want
+from manifests.contract import Release, SearchAttribute, Want
 from manifests.image import image_for
 from manifests.registry import id_of
 from tests.activities.line import Line
@@ -52,7 +52,7 @@ async def cut_off(line: Line) -> Errands:
 
 
 async def test_a_zone_that_is_gone_has_nothing_to_release(client: Client, name: str) -> None:
-    await ActivityEnvironment().run(Errands(client).ensure_released, name, "uid")
+    await ActivityEnvironment().run(Errands(client).ensure_released, name, Release(uid="uid"))
 
 
 async def test_an_image_that_is_gone_has_nothing_to_forget(client: Client, name: str) -> None:
@@ -86,7 +86,7 @@ async def test_a_server_out_of_reach_is_trouble_that_passes(cut_off: Errands, na
         await environment.run(cut_off.ensure_claimed, ClaimRequest(zone=name, claim=claim))
     assert (caught.value.reason, caught.value.field, caught.value.verdict) == ("ZoneUnreachable", name, Verdict.RETRY)
     with pytest.raises(RPCError):
-        await environment.run(cut_off.ensure_released, name, "uid")
+        await environment.run(cut_off.ensure_released, name, Release(uid="uid"))
     with pytest.raises(RPCError):
         await environment.run(cut_off.ensure_image, request(name))
 

@@ -180,7 +180,7 @@ def _remove(life: Life, world: World) -> Learn:
 
 def _release(life: Life, world: World) -> Learn:
     world.ledger, world.wanted_image = release(world.ledger, UID), False
-    return lambda now: now.but(asked=(), zone="", hypervisor="", image=None)
+    return lambda now: now.but(asked=(), zone="", hypervisor="", image=None, released=True)
 
 
 def _learns(world: World) -> Learn:

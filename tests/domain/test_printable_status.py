@@ -105,7 +105,7 @@ def test_a_guest_that_stayed_silent_is_told_from_one_that_has_shown_itself() -> 
         (stopped(UP), "ShuttingDown"),
         (deleted(DOWN, NOW), "Removing"),
         (deleted(placed(), NOW), "Releasing"),
-        (deleted(newborn(), NOW), "Gone"),
+        (deleted(newborn().but(released=True), NOW), "Gone"),
     ],
 )
 def test_a_vm_that_is_getting_on_tells_what_it_is_doing(life: Life, reason: str) -> None:

@@ -88,7 +88,7 @@ def test_a_document_of_no_known_kind_is_answered_with_the_known_ones(document: D
 servers = st.fixed_dictionaries(
     {
         "resources": st.fixed_dictionaries(
-            {"memory": st.integers(1, 2**40).map(str) | st.sampled_from(["512Mi", "8Gi"])},
+            {"memory": st.integers(2**25, 2**40).map(str) | st.sampled_from(["512Mi", "8Gi"])},
             optional={
                 "cpu": st.fixed_dictionaries({}, optional={"cores": st.integers(1, 64), "model": st.just("Conroe")})
             },

@@ -139,3 +139,8 @@ def test_parts_that_are_no_objects(field: str, value: object) -> None:
 @pytest.mark.parametrize("name", ["cephfs\nhdd", "a\tb", "\x1b[31m", "a\u202eb", "line\u2028line"])
 def test_what_is_written_on_one_line_stays_there(name: str) -> None:
     assert why("spec.storage.root.pvc.storageClassName", name)
+
+
+@pytest.mark.parametrize(("field", "size", "limit"), [(MEMORY, "1", "at least 32Mi"), (DISK, "65Ti", "at most 64Ti")])
+def test_sizes_no_guest_can_have(field: str, size: str, limit: str) -> None:
+    assert refused(at(virtual_server(), field, size)) == {field: limit}

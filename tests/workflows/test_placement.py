@@ -7,7 +7,7 @@ import pytest
 
 from domain.hypervisor import Capacity
 from domain.placement import Claim, Placement
-from manifests.contract import Join, Signal, Update
+from manifests.contract import Join, Release, Signal, Update
 from manifests.registry import kind_called
 from runtime.objects import Document
 from tests.world import World, eventually
@@ -55,7 +55,7 @@ async def test_a_release_wakes_those_who_wait_once_and_forgets_those_who_are_gon
     await join(world, "host", memory=2**30)
     await ask(world, claim())
     assert (await ask(world, claim("gone"))).waiting
-    await zone.signal(Signal.RELEASE, "uid")
+    await zone.signal(Signal.RELEASE, Release(uid="uid"))
 
     async def forgotten() -> bool:
         status = await world.zone_status()
