@@ -13,16 +13,14 @@ import typer
 from rich.rule import Rule
 
 from cli.documents import read
-from cli.follow import follow
+from cli.follow import failure, follow, holding, image_of
 from cli.main import run_and_leave
 from cli.progress import show
 from cli.render import address, dig
 from cli.session import out, run, settings
-from domain.image import ImageSource
 from domain.problem import Problem
 from domain.quantity import format_bytes
 from manifests.contract import PowerRequest, Update
-from manifests.image import image_name
 from manifests.registry import kind_called
 from runtime.client import connect
 from runtime.objects import Document, Objects
@@ -110,16 +108,12 @@ async def _running(objects: Objects, name: str, namespace: str) -> Document:
     with show(name) as progress:
         async for document, now in follow(objects, name, namespace):
             progress(now)
-            conditions = {each["type"]: each["status"] for each in dig(document, "status", "conditions") or []}
-            if now.status == "Running" and conditions.get("Ready") == "True" and _where(document):
+            if now.status == "Running" and "Ready" in holding(document) and _where(document):
                 return document
-            failed_at = (failed_at or time.monotonic()) if conditions.get("Failure") == "True" else 0.0
-            if failed_at and time.monotonic() - failed_at > FAILED_FOR_GOOD:
-                raise Problem.terminal(
-                    dig(document, "status", "reason"),
-                    f"{dig(document, 'status', 'message')} (vmflow why {name} tells more)",
-                    field=name,
-                )
+            failed = failure(document)
+            failed_at = (failed_at or time.monotonic()) if failed is not None else 0.0
+            if failed is not None and time.monotonic() - failed_at > FAILED_FOR_GOOD:
+                raise failed
             if now.status == "Stopped" and dig(document, "status", "runStrategy") in {"Halted", "Manual"}:
                 await objects.operate(Update.START, PowerRequest(), name, namespace)
     raise AssertionError("following never ends by itself")
@@ -127,10 +121,7 @@ async def _running(objects: Objects, name: str, namespace: str) -> Document:
 
 async def _image(objects: Objects, machine: Document) -> str:
     """Return what was imported for a VM."""
-    http = machine["spec"]["storage"]["root"]["source"]["http"]
-    namespace = machine["metadata"]["namespace"]
-    name = image_name(namespace, ImageSource(url=http["url"], checksum=http.get("checksum", "")))
-    image = await objects.get(kind_called("images"), name, namespace)
+    image = await objects.get(kind_called("images"), image_of(machine), machine["metadata"]["namespace"])
     facts = image["status"]["copies"][machine["status"]["placement"]["hypervisor"]]["facts"]
     return f"image: {format_bytes(facts['size'])} of {facts['format']}, sha256 {facts['sha256'][:16]}…, cached"
 

@@ -15,6 +15,7 @@ from domain.image import ImageSource, ImportProgress
 from domain.model import Value
 from domain.problem import Problem
 from domain.quantity import format_bytes
+from domain.status import ConditionType
 from manifests.image import image_name
 from manifests.registry import Kind, kind_called
 from runtime.objects import Document, Objects
@@ -56,11 +57,31 @@ async def now(objects: Objects, document: Document) -> Now:
     return Now(status=status, text=message)
 
 
+def image_of(machine: Document) -> str:
+    """Return the name of the Image a VM's root disk comes from; it is in the VM's namespace."""
+    http = dig(machine, "spec", "storage", "root", "source", "http")
+    return image_name(
+        dig(machine, "metadata", "namespace"), ImageSource(url=http["url"], checksum=http.get("checksum", ""))
+    )
+
+
+def holding(machine: Document) -> dict[str, dict[str, str]]:
+    """Return a VM's conditions that are true, by type."""
+    conditions = dig(machine, "status", "conditions") or []
+    return {each["type"]: each for each in conditions if each["status"] == "True"}
+
+
+def failure(machine: Document) -> Problem | None:
+    """Return what a VM's Failure condition says as the Problem that ends whoever waits for it; None without one."""
+    name, failed = machine["metadata"]["name"], holding(machine).get(ConditionType.FAILURE)
+    if failed is None:
+        return None
+    return Problem.terminal(failed["reason"], f"{failed['message']} (vmflow why {name} tells more)", field=name)
+
+
 async def _importing(objects: Objects, document: Document, message: str) -> Now:
-    http = dig(document, "spec", "storage", "root", "source", "http")
     namespace = dig(document, "metadata", "namespace")
-    name = image_name(namespace, ImageSource(url=http["url"], checksum=http.get("checksum", "")))
-    beat = await _heartbeat(objects, _IMAGE, name, namespace, "import_image")
+    beat = await _heartbeat(objects, _IMAGE, image_of(document), namespace, "import_image")
     if beat is None:
         return Now(status="Provisioning", text=message)
     progress = ImportProgress.model_validate(beat)

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.follow import follow
+from cli.follow import failure, follow, holding
 from cli.options import DEFAULT_NAMESPACE, Machine, Namespace, Timeout
 from cli.progress import show
-from cli.render import dig
 from cli.session import out, with_objects
 from domain.problem import Problem
 from domain.status import ConditionType, PrintableStatus
@@ -95,11 +94,8 @@ async def _reached(objects: Objects, name: str, namespace: str, condition: str) 
     with show(name) as progress:
         async for document, now in follow(objects, name, namespace):
             progress(now)
-            conditions = {each["type"]: each for each in dig(document, "status", "conditions") or []}
-            true = {kind for kind, each in conditions.items() if each["status"] == "True"}
-            if condition in true | {now.status}:
+            if condition in {*holding(document), now.status}:
                 return
-            if ConditionType.FAILURE in true:
-                failure = conditions[ConditionType.FAILURE]
-                message = f"{failure['message']} (vmflow why {name} tells more)"
-                raise Problem.terminal(failure["reason"], message, field=name)
+            failed = failure(document)
+            if failed is not None:
+                raise failed

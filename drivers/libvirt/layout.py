@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from domain.problem import Problem
+from drivers.cache import partial_images
 
 _PARTIAL = ".partial"
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _OURS = re.compile(rf"(?P<uid>{_UUID})\.\S+")
-_WHOLE_IMAGE = (".qcow2", ".json", ".lock")
-"""How the lasting names in the image cache end; any other belongs to an import under way."""
 _FOLDER_MODE, _FILE_MODE = 0o755, 0o644
 _ENTER = 0o001
 
@@ -91,8 +90,7 @@ class Layout:
     def strays(self, uids: set[str]) -> list[str]:
         """Name, relative to the directory, what belongs to none of these guests, and everything partial."""
         volumes = [path for path in self._volumes() if _stray(path.name, uids)]
-        images = [path for path in self.images.iterdir() if not path.name.endswith(_WHOLE_IMAGE)]
-        return sorted(str(path.relative_to(self.directory)) for path in (*volumes, *images))
+        return sorted([*(str(path.relative_to(self.directory)) for path in volumes), *partial_images(self.images)])
 
     def _volumes(self) -> Iterator[Path]:
         return self.volumes.iterdir() if self.volumes.is_dir() else iter(())
