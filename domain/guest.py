@@ -18,6 +18,7 @@ class GuestPlan(Value):
     user_data:   cloud-init user data exactly as the user wrote it; empty means none.
     mac:         the first interface's address; `default_mac(uid)` unless the user chose one.
     tcp, udp:    ports the VM exposes; a driver with user-mode networking forwards them.
+    max_cpus, max_memory: how far a running guest can be grown; never less than `cpus` and `memory`.
     """
 
     uid: str
@@ -26,11 +27,38 @@ class GuestPlan(Value):
     hostname: str
     cpus: int
     memory: int
+    max_cpus: int
+    max_memory: int
     cpu_model: str = ""
     disk: int
     image: str
     user_data: str = ""
     mac: str
+    tcp: tuple[int, ...] = ()
+    udp: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> "Shape":
+        """What a running guest can be fitted to."""
+        tcp, udp = tuple(sorted(self.tcp)), tuple(sorted(self.udp))
+        return Shape(cpus=self.cpus, memory=self.memory, disk=self.disk, tcp=tcp, udp=udp)
+
+    @property
+    def build(self) -> str:
+        """A digest of everything that takes effect at a power-on only: what is neither identity nor shape.
+
+        The maxima are not in it: they take effect at a power-on, and are missed only by a shape that exceeds them.
+        """
+        fixed = (self.hostname, self.cpu_model, self.user_data, self.mac)
+        return sha256(repr(fixed).encode()).hexdigest()[:16]
+
+
+class Shape(Value):
+    """What of a guest can change while it runs. memory, disk: bytes; tcp, udp: exposed ports, in order."""
+
+    cpus: int
+    memory: int
+    disk: int
     tcp: tuple[int, ...] = ()
     udp: tuple[int, ...] = ()
 
@@ -70,6 +98,7 @@ class GuestInfo(Value):
     hostname: str = ""
     os: str = ""
     """Pretty name of the operating system, such as `Debian GNU/Linux 12 (bookworm)`."""
+    agent_version: str = ""
 
 
 class Forward(Value):
@@ -88,6 +117,11 @@ class Observation(Value):
                  (pause, guest reboot and a restart of the hypervisor's daemon keep it) and is empty when the guest is
                  off or absent.
     forwards:    host ports that lead to guest ports, where the driver forwards them.
+    start:       number of the latest power-on that was ordered of the guest (`Driver.ensure_running`), whether it still
+                 runs or has ended; 0 when there was none, and for an absent guest.
+    shape:       what the incarnation has now; None when the guest is off or absent.
+    build:       `GuestPlan.build` of the plan the incarnation was powered on with; empty when off or absent.
+    reboot:      id of the latest reboot order (`Driver.ensure_rebooted`) the incarnation has met; empty when none.
     """
 
     uid: str
@@ -97,11 +131,20 @@ class Observation(Value):
     cause: StopCause = StopCause.UNKNOWN
     guest: GuestInfo = GuestInfo()
     forwards: tuple[Forward, ...] = ()
+    start: int = 0
+    shape: Shape | None = None
+    build: str = ""
+    reboot: str = ""
 
     @property
     def alive(self) -> bool:
         """Whether an incarnation exists."""
         return self.power in {Power.RUNNING, Power.PAUSED}
+
+    @property
+    def paused(self) -> bool:
+        """Whether the incarnation's CPUs are frozen."""
+        return self.power is Power.PAUSED
 
     @property
     def booted(self) -> bool:

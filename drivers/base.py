@@ -11,11 +11,13 @@ Rules every driver keeps, proved by tests/drivers/contract.py:
 - Names, paths and texts from a manifest are data: built into XML or JSON by a library, never by concatenation.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from domain.channel import Endpoint
 from domain.guest import GuestPlan, Observation
 from domain.hypervisor import HypervisorFacts
 from domain.model import Value
@@ -57,17 +59,47 @@ class Driver(Protocol):
         """Build what the plan says (root disk as linked clone, seed, domain) and leave the guest's power as it is.
 
         A domain and a seed that are there are brought to the plan, which a running guest meets at its next power-on. A
-        root disk that is there is never touched, fresh or not; a refusal leaves nothing behind that was not there.
+        root disk that is there is grown to the plan's size while no guest runs on it, and otherwise never touched,
+        fresh or not: it is never shrunk. A refusal leaves nothing behind that was not there.
 
         fresh: the guest was never provisioned, so a missing root disk is made. When false, a missing root disk is
                Problem.terminal `RootDiskMissing`: data that was lost is never silently replaced by an empty clone. It
                comes before any trouble with the image.
         Raises Problem.wait `ImageMissing` when the image is not in the cache.
         Raises Problem.terminal `DiskTooSmall` when the plan's disk is smaller than the image's virtual size.
+        Raises Problem.terminal `DomainNameTaken` when another domain has the plan's name; nothing was built.
         """
 
-    def ensure_running(self, plan: GuestPlan, *, fresh: bool) -> Observation:
-        """`ensure_defined`, then power on unless it runs. A paused guest stays paused."""
+    def ensure_running(self, plan: GuestPlan, *, fresh: bool, start: int) -> Observation:
+        """`ensure_defined`, then power on unless it runs. A paused guest stays paused.
+
+        start: number of the power-on that is wanted, 1 or more. A guest that was powered on for this number or a later
+               one is not powered on again: if it has ended since, that end is reported (`Observation.start`), so that a
+               call which was cut off after its effect never runs a guest twice.
+        """
+
+    def ensure_paused(self, uid: str, *, incarnation: str) -> Observation:
+        """Freeze one incarnation's CPUs; one that is paused, or is not this incarnation, is left so."""
+
+    def ensure_resumed(self, uid: str, *, incarnation: str) -> Observation:
+        """Let one paused incarnation go on; one that runs, or is not this incarnation, is left so."""
+
+    def ensure_rebooted(self, uid: str, *, incarnation: str, request: str, hard: bool) -> Observation:
+        """Reboot one running incarnation, which stays the same incarnation.
+
+        hard: press reset; else the guest is asked: by its agent, or by ACPI where there is none.
+        request: id of the order. One that the incarnation has met is not repeated (`Observation.reboot`); a call that
+                 was cut off between its effect and the note of it presses once more.
+        Does nothing when the guest is off, absent, paused, or another incarnation.
+        """
+
+    def ensure_fitted(self, plan: GuestPlan, *, incarnation: str) -> Observation:
+        """Bring one running incarnation as near to the plan's shape as it can come without a power-on.
+
+        Memory by the balloon, CPUs up to the maximum it was powered on with, the root disk (growing only), exposed
+        ports. What cannot be met is left as it is, without an error: the observation's `shape` tells. Does nothing when
+        the guest is off, absent, paused, or another incarnation.
+        """
 
     def ensure_stopped(self, uid: str, *, incarnation: str, grace: float, beat: Beat) -> Observation:
         """End one incarnation: ask the agent, then ACPI; after `grace` seconds (0: at once) power off hard.
@@ -87,6 +119,13 @@ class Driver(Protocol):
         """Return the last `limit` bytes of the guest's serial console since its latest power-on; empty if none.
 
         The text stays while the guest is off and goes with its next power-on or its removal.
+        """
+
+    def open_channel(self, uid: str, *, endpoint: Endpoint, port: int = 0) -> socket.socket:
+        """Return a connected stream socket to a running guest's console, screen or TCP port; the caller closes it.
+
+        Raises Problem.wait `GuestNotRunning`, and Problem.terminal `PortClosed` when the guest cannot be reached there:
+        nothing listens, or, where guests are reached through forwarded ports only, the VM does not expose the port.
         """
 
     def changes(self, stop: threading.Event) -> Iterator[Change]:

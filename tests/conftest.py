@@ -3,18 +3,28 @@
 import pytest
 
 SHARED = (
+    "tests.api.talking",
     "tests.drivers.contract_base",
+    "tests.drivers.contract_channels",
     "tests.drivers.contract_definition",
     "tests.drivers.contract_guest",
     "tests.drivers.contract_hints",
+    "tests.drivers.contract_live",
     "tests.drivers.contract_power",
     "tests.drivers.contract_removal",
+    "tests.drivers.contract_shape",
+    "tests.drivers.contract_start",
     "tests.drivers.waiting",
     "tests.e2e.answers",
+    "tests.e2e.attempts",
+    "tests.e2e.audit",
     "tests.e2e.fixtures",
+    "tests.e2e.kubectl",
     "tests.e2e.libvirt_host",
     "tests.e2e.stacks",
     "tests.e2e.tenant",
+    "tests.faults.inside",
+    "tests.faults.stack",
 )
 pytest.register_assert_rewrite(*SHARED)
 

@@ -1,5 +1,8 @@
 """Building a guest: root disk, seed, domain, in that order, each only where it is missing or out of date."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import libvirt
 from lxml import etree
 
@@ -11,9 +14,8 @@ from drivers.libvirt.errors import is_code
 from drivers.libvirt.host import find_domain
 from drivers.libvirt.layout import Layout
 from drivers.libvirt.lock import building
-from drivers.libvirt.metadata import Mark, read_mark, seal
+from drivers.libvirt.metadata import Mark, configured, remember, seal
 from drivers.libvirt.networks import Link, UserLink
-from drivers.libvirt.sight import look
 from drivers.libvirt.storage import Storage
 
 
@@ -37,12 +39,18 @@ class Builder:
 
         Raises what `Driver.ensure_defined` names, Problem.terminal `DomainNameTaken` and `CpuModelUnknown`.
         """
-        self._layout.ensure_folders()
-        with building(self._layout.volumes, plan.uid):
+        with self.alone(plan.uid), building(self._layout.volumes, f"name {plan.name}"):
             domain = find_domain(connection, plan.uid)
             if domain is not None and domain.isActive() and domain.isPersistent():
                 return domain
             return self._build(connection, plan, domain, fresh=fresh, accelerator=accelerator)
+
+    @contextmanager
+    def alone(self, uid: str) -> Iterator[None]:
+        """Keep every other builder off a guest. Raises Problem.retry `GuestBusy` when one stays on it for long."""
+        self._layout.ensure_folders()
+        with building(self._layout.volumes, uid):
+            yield
 
     def _build(
         self,
@@ -53,15 +61,17 @@ class Builder:
         fresh: bool,
         accelerator: str,
     ) -> libvirt.virDomain:
-        mark = look(domain).mark if domain is not None else Mark()
+        mark = configured(domain) if domain is not None else Mark()
         _check(connection, plan)
         definition = self._definition(connection, plan, mark, accelerator)
         digest = seal(definition)
-        self._storage.ensure_disk(connection, plan, fresh=fresh)
+        idle = domain is None or not domain.isActive()
+        self._storage.ensure_disk(connection, plan, fresh=fresh, idle=idle)
         current = domain is not None and mark.digest == digest
         if not (current and self._layout.seed(plan.uid).exists()):
             self._storage.write_seed(plan)
         if domain is None or not (current and domain.isPersistent()):
+            remember(definition, mark)
             domain = connection.defineXMLFlags(
                 etree.tostring(definition, encoding="unicode"),
                 libvirt.VIR_DOMAIN_DEFINE_VALIDATE,
@@ -87,13 +97,8 @@ class Builder:
     def _forwards(self, connection: libvirt.virConnect, plan: GuestPlan, mark: Mark) -> tuple[Forward, ...]:
         if not isinstance(self._link, UserLink) or not (plan.tcp or plan.udp):
             return ()
-        marks = (
-            read_mark(etree.fromstring(each.XMLDesc(0)))
-            for each in connection.listAllDomains(0)
-            if each.UUIDString() != plan.uid
-        )
-        taken = {forward.host for each in marks for forward in each.forwards}
-        return ports.choose(plan, mark.forwards, self._link.listen, taken)
+        recorded = (*mark.forwards, *mark.reserved)
+        return ports.choose(plan, recorded, self._link.listen, ports.taken(connection, plan.uid))
 
 
 def _check(connection: libvirt.virConnect, plan: GuestPlan) -> None:

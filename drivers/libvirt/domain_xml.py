@@ -9,7 +9,7 @@ from lxml import etree
 from domain.guest import Forward, GuestPlan
 from drivers.libvirt.elements import E, Elements
 from drivers.libvirt.layout import Layout
-from drivers.libvirt.metadata import guest_element
+from drivers.libvirt.metadata import asked, guest_element
 from drivers.libvirt.networks import Link, NatLink, UserLink
 
 QEMU_URI = "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -31,13 +31,18 @@ def domain_xml(
     link: Link,
     forwards: tuple[Forward, ...],
 ) -> etree._Element:
-    """Return the domain of a plan, not yet sealed. accelerator: `kvm` or `tcg`."""
+    """Return the domain of a plan, not yet sealed. accelerator: `kvm` or `tcg`.
+
+    The guest is given its maximum of memory with a balloon that takes the difference back, and CPUs that are not there
+    yet: both can follow a plan while it runs.
+    """
     domain = E.domain(
         E.name(plan.name),
         E.uuid(plan.uid),
-        E.metadata(guest_element(str(layout.directory), plan.owner, forwards)),
-        E.memory(str(plan.memory), unit="b"),
-        E.vcpu(str(plan.cpus), placement="static"),
+        E.metadata(guest_element(asked(str(layout.directory), plan, forwards))),
+        E.memory(str(plan.max_memory), unit="b"),
+        E.currentMemory(str(plan.memory), unit="b"),
+        E.vcpu(str(plan.max_cpus), placement="static", current=str(plan.cpus)),
         E.os(E.type("hvm", arch="x86_64", machine="q35"), E.boot(dev="hd")),
         E.features(E.acpi(), E.apic()),
         _cpu(plan.cpu_model, accelerator),

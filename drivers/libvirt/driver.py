@@ -5,6 +5,7 @@ the domain is defined, the domain is defined before it is powered on, and each f
 """
 
 import errno
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -14,22 +15,27 @@ from pathlib import Path
 
 import libvirt
 
-from domain.guest import GuestPlan, Observation, absent
+from domain.channel import Endpoint
+from domain.guest import GuestPlan, Observation, Power, absent
 from domain.hypervisor import HypervisorFacts, LibvirtSpec
 from domain.problem import Problem
 from drivers.base import Beat, Change
 from drivers.libvirt.building import Builder
+from drivers.libvirt.channels import screen, tcp_port
 from drivers.libvirt.console import read_tail
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.facts import read_facts
+from drivers.libvirt.fitting import Fitting
 from drivers.libvirt.guest_info import guest_info
 from drivers.libvirt.host import Host, find_domain
 from drivers.libvirt.layout import Layout
+from drivers.libvirt.live import pause, reboot, resume, unless_ended
 from drivers.libvirt.networks import link_to
-from drivers.libvirt.power import Shutdown, power_off, power_on
+from drivers.libvirt.power import Shutdown, finish, power_off, power_on
 from drivers.libvirt.probe import Accelerator, accelerator
 from drivers.libvirt.sight import Sight, glance, look
 from drivers.libvirt.storage import Storage
+from drivers.libvirt.terminal import attach
 from drivers.libvirt.watch import Watch
 
 _EVERYTHING = (
@@ -40,6 +46,8 @@ _EVERYTHING = (
     | libvirt.VIR_DOMAIN_UNDEFINE_TPM
 )
 """All that libvirt keeps of a domain beside its definition."""
+
+_Living = tuple[libvirt.virConnect, tuple[libvirt.virDomain, Sight] | None]
 
 
 class LibvirtDriver:
@@ -86,16 +94,49 @@ class LibvirtDriver:
             self._builder.ensure_defined(connection, plan, fresh=fresh, accelerator=self._accelerator.name)
             return self._observe(connection, plan.uid)
 
-    def ensure_running(self, plan: GuestPlan, *, fresh: bool) -> Observation:
-        """Define, then power on unless there is an incarnation."""
+    def ensure_running(self, plan: GuestPlan, *, fresh: bool, start: int) -> Observation:
+        """Define, then power on unless there is an incarnation, or was one for this number."""
         with self._calling(plan.uid) as connection:
             panicked = find_domain(connection, plan.uid)
-            if panicked is not None and (seen := glance(panicked)) is not None and seen.crashed:
+            seen = glance(panicked) if panicked is not None else None
+            if panicked is not None and seen is not None and seen.crashed and seen.start < start:
                 power_off(panicked)
             domain = self._builder.ensure_defined(connection, plan, fresh=fresh, accelerator=self._accelerator.name)
-            if not look(domain).incarnation:
-                self._link.ensure(connection)
-                power_on(domain)
+            with self._builder.alone(plan.uid):
+                seen = look(domain)
+                if seen.incarnation:
+                    finish(domain, start)
+                elif seen.start < start:
+                    self._link.ensure(connection)
+                    power_on(domain, start)
+            return self._observe(connection, plan.uid)
+
+    def ensure_paused(self, uid: str, *, incarnation: str) -> Observation:
+        """Freeze one incarnation."""
+        with self._living(uid, incarnation, Power.RUNNING) as (connection, found):
+            if found:
+                pause(found[0])
+            return self._observe(connection, uid)
+
+    def ensure_resumed(self, uid: str, *, incarnation: str) -> Observation:
+        """Let one frozen incarnation go on."""
+        with self._living(uid, incarnation, Power.PAUSED) as (connection, found):
+            if found:
+                resume(found[0])
+            return self._observe(connection, uid)
+
+    def ensure_rebooted(self, uid: str, *, incarnation: str, request: str, hard: bool) -> Observation:
+        """Reboot one incarnation, then note the order in it."""
+        with self._living(uid, incarnation, Power.RUNNING) as (connection, found):
+            if found and found[1].mark.reboot != request:
+                reboot(*found, request, hard=hard)
+            return self._observe(connection, uid)
+
+    def ensure_fitted(self, plan: GuestPlan, *, incarnation: str) -> Observation:
+        """Change what of one incarnation differs from the plan and can follow it."""
+        with self._living(plan.uid, incarnation, Power.RUNNING) as (connection, found):
+            if found:
+                Fitting(connection, *found, plan).fit(self._link)
             return self._observe(connection, plan.uid)
 
     def ensure_stopped(self, uid: str, *, incarnation: str, grace: float, beat: Beat) -> Observation:
@@ -124,6 +165,20 @@ class LibvirtDriver:
         with self._filing(uid):
             return read_tail(self._layout.console(uid), limit)
 
+    def open_channel(self, uid: str, *, endpoint: Endpoint, port: int = 0) -> socket.socket:
+        """Connect to the guest's console, screen or port."""
+        with self._calling(uid) as connection:
+            domain = find_domain(connection, uid)
+            if domain is None or not self._observe(connection, uid).alive:
+                raise Problem.wait("GuestNotRunning", "the guest is off; start it first", field=uid)
+            match endpoint:
+                case Endpoint.CONSOLE:
+                    return attach(self._host.opened(), uid)
+                case Endpoint.VNC:
+                    return screen(domain)
+                case Endpoint.PORT:
+                    return tcp_port(connection, domain, self._link, port)
+
     def changes(self, stop: threading.Event) -> Iterator[Change]:
         """Yield what libvirt's events say, on a connection of their own."""
         return Watch(self._host, self._link, self._ours).changes(stop)
@@ -146,6 +201,21 @@ class LibvirtDriver:
     def _accelerator(self) -> Accelerator:
         with self._host.talking() as connection:
             return accelerator(self._host, connection)
+
+    @contextmanager
+    def _living(self, uid: str, incarnation: str, power: Power) -> Iterator[_Living]:
+        """Yield a domain with nobody else at it, if it is this incarnation and in this power."""
+        with self._calling(uid) as connection, self._builder.alone(uid):
+            domain = find_domain(connection, uid)
+            seen = glance(domain) if domain is not None and incarnation else None
+            if domain is None or seen is None or seen.incarnation != incarnation:
+                yield connection, None
+                return
+            with unless_ended(domain):
+                finish(domain)  # a power-on that was cut off is seen through before anything else happens
+            seen = glance(domain)
+            there = seen is not None and seen.incarnation == incarnation and seen.power is power
+            yield connection, (domain, seen) if seen is not None and there else None
 
     def _observe(self, connection: libvirt.virConnect, uid: str) -> Observation:
         domain = find_domain(connection, uid)

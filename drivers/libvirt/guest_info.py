@@ -1,11 +1,13 @@
 """What a guest tells of itself, through its agent or its DHCP lease. Never waits for a guest longer than a second."""
 
+import json
 import logging
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
 import libvirt
+import libvirt_qemu
 
 from domain.guest import GuestInfo, Power
 from drivers.libvirt.errors import is_code
@@ -17,7 +19,7 @@ _AGENT_SECONDS = 1
 _ASKED = (
     libvirt.VIR_DOMAIN_GUEST_INFO_OS | libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME | libvirt.VIR_DOMAIN_GUEST_INFO_INTERFACES
 )
-_SILENCE = (
+SILENCE = (
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
     libvirt.VIR_ERR_AGENT_UNSYNCED,
     libvirt.VIR_ERR_OPERATION_INVALID,
@@ -28,6 +30,10 @@ _SILENCE = (
     libvirt.VIR_ERR_NO_DOMAIN,
 )
 """How libvirt says that an agent does not answer, cannot, is busy answering somebody else, or went with its guest."""
+
+_VERSIONS: dict[str, str] = {}
+"""Incarnation → version of its agent."""
+_VERSIONS_KEPT = 10_000
 
 _ADDRESS = re.compile(r"if\.\d+\.addr\.\d+\.addr")
 
@@ -43,6 +49,7 @@ def guest_info(connection: libvirt.virConnect, domain: libvirt.virDomain, seen: 
         addresses=addresses,
         hostname=str(told.get("hostname", "")),
         os=str(told.get("os.pretty-name", "")),
+        agent_version=_agent_version(domain, seen.incarnation) if told else "",
     )
 
 
@@ -53,12 +60,27 @@ def usable(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(each) for each in sorted(kept, key=lambda each: (each.version, int(each))))
 
 
+def _agent_version(domain: libvirt.virDomain, incarnation: str) -> str:
+    """Return the version of the agent, which is asked once for each incarnation: libvirt has no call for it."""
+    if incarnation not in _VERSIONS:
+        try:
+            told = libvirt_qemu.qemuAgentCommand(domain, json.dumps({"execute": "guest-info"}), _AGENT_SECONDS, 0)
+        except libvirt.libvirtError as error:
+            if not is_code(error, *SILENCE):
+                raise
+            return ""
+        if len(_VERSIONS) >= _VERSIONS_KEPT:
+            _VERSIONS.clear()
+        _VERSIONS[incarnation] = str(json.loads(told)["return"]["version"])
+    return _VERSIONS.get(incarnation, "")
+
+
 def _ask_agent(domain: libvirt.virDomain) -> dict[str, object]:
     try:
         domain.agentSetResponseTimeout(_AGENT_SECONDS)
         told: dict[str, object] = domain.guestInfo(_ASKED)
     except libvirt.libvirtError as error:
-        if not is_code(error, *_SILENCE):
+        if not is_code(error, *SILENCE):
             raise
         _LOG.debug("the agent of %s does not answer: %s", domain.name(), error)
         return {}

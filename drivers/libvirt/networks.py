@@ -17,6 +17,7 @@ from domain.hypervisor import NatNetwork, UserNetwork
 from drivers.libvirt import dhcp
 from drivers.libvirt.elements import E, Elements
 from drivers.libvirt.errors import is_code
+from drivers.libvirt.forwarding import NETWORK
 
 _LOG = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("9d1c3d6e-70aa-5f0a-8d0a-5a8b8f1f2c07")
@@ -114,11 +115,11 @@ class UserLink:
         """Return QEMU's arguments. This libvirt cannot say `hostfwd`, so the interface is built beside it."""
         network = {
             "type": "user",
-            "id": "vmflow0",
+            "id": NETWORK,
             "net": str(_user_network(plan.uid)),
             "hostfwd": [{"str": f"{each.protocol}:{self.listen}:{each.host}-:{each.guest}"} for each in forwards],
         }
-        device = {"driver": "virtio-net-pci", "netdev": "vmflow0", "mac": plan.mac, "bus": bus, "addr": "0x0"}
+        device = {"driver": "virtio-net-pci", "netdev": NETWORK, "mac": plan.mac, "bus": bus, "addr": "0x0"}
         return ["-netdev", json.dumps(network), "-device", json.dumps(device)]
 
 

@@ -1,15 +1,43 @@
-"""Powering on and off."""
+"""Powering on and off.
 
+A power-on has a number, for which a guest runs at least once, and not twice where that can be helped. It takes five
+steps, each with a trace:
+
+1. The definition says that power-on N is begun (`start=N ran=M`, with a token of its own; M is the one before).
+2. QEMU is started with its CPUs held. The running domain is a copy of the definition, with what it says.
+3. The definition says that N is about to run (`freed`).
+4. The CPUs are let go.
+5. The definition and the running domain say that N ran (`ran=N`).
+
+A worker may die after any step.
+
+- After 1 no domain runs and N never ran: the next attempt begins again, as it does when QEMU did not start.
+- After 2 or 3 a domain waits whose CPUs never moved. That is QEMU's word: its state is `prelaunch`, which no pause
+  leads back to. The next attempt lets it go. If it ends before, N never ran.
+- After 4 the guest runs, and the next attempt does 5. If it shuts itself down before, 3 and the end's cause tell that N
+  ran: nothing but CPUs that run can shut a guest down.
+- After 5 everything is told.
+
+What is left: a guest that runs since 4, whose worker died before 5 and which was killed before the next attempt, runs
+once more. The other error, a power-on that is never made, would be the worse one.
+
+A domain that waits since a moment ago is being powered on and seen as running; one that waits for long has been left
+behind, is seen as paused, and goes on when it is run or resumed.
+"""
+
+import json
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
 
 import libvirt
+import libvirt_qemu
 
 from drivers.base import Beat
 from drivers.libvirt.errors import is_code
-from drivers.libvirt.metadata import mark_power_on
+from drivers.libvirt.metadata import CONFIG, LIVE, configured, write_power
 from drivers.libvirt.sight import Sight, look
 
 _LOG = logging.getLogger(__name__)
@@ -19,14 +47,41 @@ _ASK_AGAIN = 5.0
 """Seconds between two requests: a guest that boots does not hear the first ones."""
 
 
-def power_on(domain: libvirt.virDomain) -> None:
-    """Start a domain unless it runs. Raises libvirtError."""
-    mark_power_on(domain)
+def power_on(domain: libvirt.virDomain, start: int) -> None:
+    """Start a domain that is off, for a number. One caller at a time; raises libvirtError."""
+    before = look(domain).start
+    begun = {"token": secrets.token_hex(8), "at": time.time(), "start": start, "ran": before, "freed": False}
+    write_power(domain, configured(domain).model_copy(update=begun), CONFIG)
     try:
-        domain.createWithFlags(0)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     except libvirt.libvirtError:
-        if not look(domain).incarnation:  # otherwise another attempt at the same time was first
+        if not look(domain).incarnation:  # otherwise somebody else started it
             raise
+    finish(domain, start)
+
+
+def finish(domain: libvirt.virDomain, start: int = 0) -> None:
+    """See a power-on through that was begun, by this attempt or one that was cut off. Raises libvirtError.
+
+    start: the number that is wanted by now; CPUs that never moved are let go for this one.
+    """
+    seen = look(domain)
+    if not seen.incarnation or not seen.mark.unfinished:
+        return
+    held = _held(domain)
+    number = max(seen.mark.start, start) if held else seen.mark.start
+    if held:
+        write_power(domain, seen.mark.model_copy(update={"start": number, "freed": True}), CONFIG)
+        domain.resume()
+    write_power(domain, seen.mark.model_copy(update={"start": number, "ran": number}), CONFIG | LIVE)
+
+
+def _held(domain: libvirt.virDomain) -> bool:
+    """Tell whether a domain waits for its CPUs to be let go for the first time."""
+    if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+        return False
+    told = libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": "query-status"}), 0)
+    return bool(json.loads(told)["return"]["status"] == "prelaunch")
 
 
 def power_off(domain: libvirt.virDomain) -> None:

@@ -1,5 +1,6 @@
 """Looking at a domain: from libvirt's state and XML to what vmflow says about a guest."""
 
+import time
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -7,10 +8,11 @@ from typing import NamedTuple
 import libvirt
 from lxml import etree
 
-from domain.guest import GuestInfo, Observation, Power, StopCause
+from domain.guest import GuestInfo, Observation, Power, Shape, StopCause
 from drivers.libvirt.domain_xml import AGENT_CHANNEL
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.metadata import Mark, read_mark
+from drivers.libvirt.shape import read_shape
 
 _POWER = {
     libvirt.VIR_DOMAIN_RUNNING: Power.RUNNING,
@@ -34,8 +36,13 @@ _CAUSE = {
 }
 """virDomainShutoffReason → cause; any other is unknown. libvirtd forgets the reason when it is restarted."""
 
-_STARTING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP)
-"""For a moment every new domain is paused: that is its power-on, not somebody's pause."""
+_IN_PASSING = {
+    (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP),
+    (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN),
+}
+"""Pauses that nobody ordered: of a domain that begins, ends or is rebooted."""
+_UNFINISHED_SECONDS = 60.0
+"""How long a power-on may take from its mark to the moment the CPUs are let go."""
 _ATTEMPTS = 5
 
 
@@ -43,6 +50,8 @@ class Sight(NamedTuple):
     """One domain at one moment.
 
     crashed:   it panicked and is kept. connected: the guest's agent is there. macs: of the interfaces libvirt knows.
+    start:     number of its latest power-on, by the marks (`power` tells of them).
+    shape:     what the incarnation has; None without one, and of a domain that vmflow did not build.
     """
 
     uid: str
@@ -53,6 +62,8 @@ class Sight(NamedTuple):
     mark: Mark
     connected: bool
     macs: tuple[str, ...]
+    start: int
+    shape: Shape | None
 
     def observation(self, guest: GuestInfo | None = None) -> Observation:
         """Return it in the driver protocol's words."""
@@ -65,21 +76,26 @@ class Sight(NamedTuple):
             cause=self.cause,
             guest=guest or GuestInfo(),
             forwards=self.mark.forwards if alive else (),
+            start=self.start,
+            shape=self.shape,
+            build=self.mark.build if alive else "",
+            reboot=self.mark.reboot if alive else "",
         )
 
 
 def look(domain: libvirt.virDomain) -> Sight:
     """Look at a domain. Raises libvirtError, with VIR_ERR_NO_DOMAIN when it went meanwhile.
 
-    State and XML are two questions; they are asked again when the domain started or ended between them.
+    State and XML are two questions; they are asked again when the domain started, ended or went on between them.
     """
     for _ in range(_ATTEMPTS):
         state, reason = domain.state()
         document = etree.fromstring(domain.XMLDesc(0))
         off = state in {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE}
-        if off == (document.get("id") is None):
+        paused = state == libvirt.VIR_DOMAIN_PAUSED
+        if off == (document.get("id") is None) and not (paused and domain.state()[0] != state):
             break
-    return _sight(state, reason, document)
+    return _sight(domain, state, reason, document)
 
 
 def glance(domain: libvirt.virDomain) -> Sight | None:
@@ -92,26 +108,31 @@ def glance(domain: libvirt.virDomain) -> Sight | None:
         raise
 
 
-def _sight(state: int, reason: int, document: etree._Element) -> Sight:
-    power = Power.RUNNING if (state, reason) == _STARTING else _POWER[state]
+def _sight(domain: libvirt.virDomain, state: int, reason: int, document: etree._Element) -> Sight:
     mark = read_mark(document)
+    power = _power(state, reason, mark)
     alive = power in {Power.RUNNING, Power.PAUSED}
     crashed = state == libvirt.VIR_DOMAIN_CRASHED
+    cause = StopCause.UNKNOWN if alive else StopCause.CRASHED if crashed else _CAUSE.get(reason, StopCause.UNKNOWN)
     channel = document.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']")
+    connected = alive and channel is not None and channel.get("state") == "connected"
     return Sight(
         uid=document.findtext("uuid", default=""),
         power=power,
-        cause=StopCause.CRASHED
-        if crashed
-        else _CAUSE.get(reason, StopCause.UNKNOWN)
-        if not alive
-        else StopCause.UNKNOWN,
+        cause=cause,
         incarnation=_incarnation(mark, document.get("id", "")) if alive else "",
         crashed=crashed,
         mark=mark,
-        connected=alive and channel is not None and channel.get("state") == "connected",
+        connected=connected,
         macs=tuple(each.get("address", "") for each in document.iterfind("devices/interface/mac")),
+        start=mark.start if alive or crashed or (mark.freed and cause is StopCause.GUEST) else mark.ran,
+        shape=read_shape(domain, document, mark, agent=connected) if alive and mark.directory else None,
     )
+
+
+def _power(state: int, reason: int, mark: Mark) -> Power:
+    beginning = state == libvirt.VIR_DOMAIN_PAUSED and mark.unfinished and time.time() - mark.at < _UNFINISHED_SECONDS
+    return Power.RUNNING if beginning or (state, reason) in _IN_PASSING else _POWER[state]
 
 
 def _incarnation(mark: Mark, number: str) -> str:

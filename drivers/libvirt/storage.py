@@ -20,7 +20,7 @@ from drivers.libvirt.elements import E
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.layout import Layout, publishing, sync
 from drivers.libvirt.lock import building
-from drivers.libvirt.qcow2 import Header, read_header
+from drivers.libvirt.qcow2 import Header, read_header, virtual_size, whole
 from drivers.libvirt.seed import write_seed
 
 _NAMESPACE = uuid.UUID("6a3cf2a6-5d0e-5b6c-9a53-0d2f3a8b7c11")
@@ -50,8 +50,11 @@ class Storage:
             pool.setAutostart(1)
         return pool
 
-    def ensure_disk(self, connection: libvirt.virConnect, plan: GuestPlan, *, fresh: bool) -> None:
-        """Make the root disk unless it is there; see that its image is. Raises what `Driver.ensure_defined` names."""
+    def ensure_disk(self, connection: libvirt.virConnect, plan: GuestPlan, *, fresh: bool, idle: bool) -> None:
+        """Make the root disk unless it is there, and large enough if no guest runs on it; see that its image is there.
+
+        Raises what `Driver.ensure_defined` names.
+        """
         disk = self._layout.disk(plan.uid)
         exists = disk.exists()
         if not exists and not fresh:
@@ -62,6 +65,8 @@ class Storage:
             )
         header = self._image_header(plan)
         if exists:
+            if idle:
+                self._grow_disk(connection, plan, disk)
             return
         if header.virtual_size > plan.disk:
             raise Problem.terminal(
@@ -131,6 +136,22 @@ class Storage:
             volume.delete(0)
         sync(self._layout.volumes)
 
+    def _grow_disk(self, connection: libvirt.virConnect, plan: GuestPlan, disk: Path) -> None:
+        """Make a root disk as large as the plan says; one that is larger stays so.
+
+        The pool learns of it by a refresh, for the disk was published behind its back.
+        """
+        try:
+            size = virtual_size(disk)
+        except ValueError as error:
+            raise Problem.terminal(
+                "RootDiskCorrupt", f"{error}; restore the root disk or delete the VM", field=plan.owner
+            ) from error
+        if size < plan.disk:
+            pool = self.ensure_pool(connection)
+            pool.refresh(0)
+            pool.storageVolLookupByName(disk.name).resize(whole(plan.disk), 0)
+
     def _find(self, connection: libvirt.virConnect) -> libvirt.virStoragePool | None:
         try:
             return connection.storagePoolLookupByName(self._name)
@@ -148,7 +169,7 @@ class Storage:
     def _volume_xml(self, partial: Path, plan: GuestPlan) -> str:
         volume = E.volume(
             E.name(partial.name),
-            E.capacity(str(plan.disk), unit="bytes"),
+            E.capacity(str(whole(plan.disk)), unit="bytes"),
             E.target(E.format(type="qcow2"), E.permissions(E.mode("0600")), E.compat("1.1")),
             E.backingStore(E.path(str(self._layout.image(plan.image))), E.format(type="qcow2")),
             type="file",

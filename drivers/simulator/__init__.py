@@ -4,10 +4,12 @@ It is a hypervisor, not a mock. Guests outlive the workers that started them, ar
 same folder, boot and shut down in their own time, and come to grief when an operator says so (`control`). Calls fail on
 demand before or after they take effect (`faults`).
 
-    driver.py   the driver protocol, told in steps            control.py  what an operator or a test does to the host
-    guests.py   the rows of domains and their clock           faults.py   rules that make calls fail, and their record
-    volumes.py  root disks, seeds and partial files           journal.py  what changed and when it falls due
-    console.py  what a guest prints, as a function of time    store.py    connections, transactions, schema
+    driver.py    the driver protocol            control.py  what an operator or a test does to the host
+    steps.py     every step a call consists of  faults.py   rules that make calls and steps fail, and their record
+    building.py  disk, seed, domain             journal.py  what changed and when it falls due
+    fitting.py   a running guest's shape        console.py  what a guest prints, as a function of time
+    guests.py    domains and their clock        store.py    connections and transactions
+    volumes.py   root disks, seeds, partials    schema.py   the tables
 """
 
 from drivers.simulator.driver import SimulatorDriver

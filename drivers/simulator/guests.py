@@ -4,18 +4,22 @@ A guest is alive from its power-on until `ends`. A shutdown that takes five seco
 thread and no process has to be there when the moment comes.
 """
 
+import json
 import sqlite3
 import time
 import uuid
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 
-from domain.guest import GuestInfo, GuestPlan, Observation, Power, StopCause, absent
+from domain.guest import GuestInfo, GuestPlan, Observation, Power, Shape, StopCause, absent
+from domain.problem import Problem
+from drivers.simulator import volumes
 from drivers.simulator.journal import note
 
 _NEVER = float("inf")
 """When an incarnation ends that nothing ends."""
 _OS = "Debian GNU/Linux 12 (bookworm)"
+_AGENT = "7.2.0"
 
 
 def find(db: sqlite3.Connection, uid: str) -> sqlite3.Row | None:
@@ -35,6 +39,17 @@ def plan(db: sqlite3.Connection, uid: str) -> str:
     return row["plan"] if row else ""
 
 
+def check_name(db: sqlite3.Connection, wanted: GuestPlan) -> None:
+    """See that no other domain has a plan's name. Raises Problem.terminal `DomainNameTaken`."""
+    other = db.execute("SELECT uid FROM guests WHERE name = ? AND uid <> ?", (wanted.name, wanted.uid)).fetchone()
+    if other is not None:
+        raise Problem.terminal(
+            "DomainNameTaken",
+            f"another domain, {other['uid']}, is called {wanted.name} here; rename or remove it",
+            field=wanted.owner,
+        )
+
+
 def alive(row: sqlite3.Row | None, now: float) -> bool:
     """Return whether a domain has an incarnation at a moment."""
     return row is not None and row["ends"] > now
@@ -45,15 +60,20 @@ def observation(row: sqlite3.Row | None, uid: str, *, ask: bool = True) -> Obser
     now = time.time()
     if row is None:
         return absent(uid)
+    owner, start = row["owner"], row["start"]
     if not alive(row, now):
-        return Observation(uid=uid, power=Power.OFF, owner=row["owner"], cause=StopCause(row["cause"]))
+        return Observation(uid=uid, power=Power.OFF, owner=owner, cause=StopCause(row["cause"]), start=start)
     up = ask and row["listens"] <= now and not row["paused"]
     return Observation(
         uid=uid,
         power=Power.PAUSED if row["paused"] else Power.RUNNING,
-        owner=row["owner"],
+        owner=owner,
         incarnation=row["incarnation"],
-        guest=GuestInfo(agent=True, addresses=addresses(uid), hostname=row["hostname"], os=_OS) if up else GuestInfo(),
+        guest=_told(uid, row["hostname"]) if up else GuestInfo(),
+        start=start,
+        shape=Shape.model_validate_json(row["shape"]),
+        build=row["build"],
+        reboot=row["reboot"],
     )
 
 
@@ -64,11 +84,21 @@ def addresses(uid: str) -> tuple[str, str]:
 
 
 def define(db: sqlite3.Connection, wanted: GuestPlan) -> None:
-    """Define a domain, or bring one that is defined to the plan; its power stays as it is."""
+    """Define a domain, or bring one that is defined to the plan; its power stays as it is.
+
+    Raises Problem.terminal `DomainNameTaken`.
+    """
+    check_name(db, wanted)
     db.execute(
-        "INSERT INTO guests (uid, plan, owner, hostname) VALUES (:uid, :plan, :owner, :hostname)"
-        " ON CONFLICT (uid) DO UPDATE SET plan = :plan, owner = :owner, hostname = :hostname",
-        {"uid": wanted.uid, "plan": wanted.model_dump_json(), "owner": wanted.owner, "hostname": wanted.hostname},
+        "INSERT INTO guests (uid, name, plan, owner, hostname) VALUES (:uid, :name, :plan, :owner, :hostname)"
+        " ON CONFLICT (uid) DO UPDATE SET name = :name, plan = :plan, owner = :owner, hostname = :hostname",
+        {
+            "uid": wanted.uid,
+            "name": wanted.name,
+            "plan": wanted.model_dump_json(),
+            "owner": wanted.owner,
+            "hostname": wanted.hostname,
+        },
     )
     note(db, wanted.uid, "defined", time.time())
 
@@ -81,18 +111,37 @@ def undefine(db: sqlite3.Connection, uid: str) -> bool:
     return True
 
 
-def power_on(db: sqlite3.Connection, uid: str, boot_seconds: float) -> bool:
-    """Start a new incarnation of a domain that is off; return whether there is one now, this or an earlier one."""
+def power_on(db: sqlite3.Connection, uid: str, boot_seconds: float, start: int) -> bool:
+    """Start a new incarnation of a domain, unless it runs or was powered on for this number; return whether it exists.
+
+    The incarnation is what the domain's plan says, on a disk that may be larger.
+    """
+    text = plan(db, uid)
+    if not text:
+        return False
+    built = GuestPlan.model_validate_json(text)
     now = time.time()
     started = db.execute(
-        "UPDATE guests SET incarnation = :incarnation, started = :now, booting = :now, listens = :now + :boot,"
-        " reboots = 0, ends = :never, paused = 0 WHERE uid = :uid AND ends <= :now",
-        {"uid": uid, "incarnation": uuid.uuid4().hex, "now": now, "boot": boot_seconds, "never": _NEVER},
+        "UPDATE guests SET incarnation = :incarnation, start = :start, started = :now, booting = :now,"
+        " listens = :now + :boot, reboots = 0, ends = :never, paused = 0, shape = :shape, max_cpus = :max_cpus,"
+        " max_memory = :max_memory, build = :build, reboot = '' WHERE uid = :uid AND ends <= :now AND start < :start",
+        {
+            "uid": uid,
+            "incarnation": uuid.uuid4().hex,
+            "start": start,
+            "now": now,
+            "boot": boot_seconds,
+            "never": _NEVER,
+            "shape": built.shape.model_copy(update={"disk": volumes.disk_size(db, uid)}).model_dump_json(),
+            "max_cpus": built.max_cpus,
+            "max_memory": built.max_memory,
+            "build": built.build,
+        },
     )
     if started.rowcount:
         note(db, uid, "started", now)
         _note_boot(db, uid, now + boot_seconds)
-    return alive(find(db, uid), now)
+    return True
 
 
 def end(db: sqlite3.Connection, uid: str, cause: StopCause, *, incarnation: str = "") -> bool:
@@ -135,15 +184,47 @@ def reboot(db: sqlite3.Connection, uid: str) -> bool:
     return done.rowcount > 0
 
 
-def pause(db: sqlite3.Connection, uid: str, *, paused: bool) -> bool:
-    """Freeze a guest or let it go on; return whether it has an incarnation."""
+def meet_reboot(db: sqlite3.Connection, uid: str, *, incarnation: str, request: str, hard: bool) -> None:
+    """Carry a reboot order out and note it, unless it was met before.
+
+    A guest that still boots, or is stubborn, hears no request: it meets the order without a reboot, as real ones do.
+    """
+    now = time.time()
+    met = db.execute(
+        "UPDATE guests SET reboot = :request"
+        " WHERE uid = :uid AND incarnation = :incarnation AND ends > :now AND NOT paused AND reboot <> :request"
+        " RETURNING listens <= :now AND NOT stubborn AS hears",
+        {"uid": uid, "incarnation": incarnation, "request": request, "now": now},
+    ).fetchone()
+    if met is not None and (hard or met["hears"]):
+        reboot(db, uid)
+
+
+def pause(db: sqlite3.Connection, uid: str, *, paused: bool, incarnation: str = "") -> bool:
+    """Freeze a guest or let it go on, or only if it is a certain incarnation; return whether that exists."""
     now = time.time()
     done = db.execute(
-        "UPDATE guests SET paused = :paused WHERE uid = :uid AND ends > :now",
-        {"uid": uid, "paused": paused, "now": now},
+        "UPDATE guests SET paused = :paused WHERE uid = :uid AND ends > :now AND :incarnation IN ('', incarnation)",
+        {"uid": uid, "paused": paused, "now": now, "incarnation": incarnation},
     )
     if done.rowcount:
         note(db, uid, "paused" if paused else "resumed", now)
+    return done.rowcount > 0
+
+
+def fit(db: sqlite3.Connection, uid: str, *, incarnation: str, field: str, value: object) -> bool:
+    """Change one field of a running incarnation's shape; return whether it did.
+
+    One that is paused, has ended or is another incarnation is left as it is.
+    """
+    now = time.time()
+    done = db.execute(
+        "UPDATE guests SET shape = json_set(shape, '$.' || :field, json(:value))"
+        " WHERE uid = :uid AND incarnation = :incarnation AND ends > :now AND NOT paused",
+        {"uid": uid, "incarnation": incarnation, "field": field, "value": json.dumps(value), "now": now},
+    )
+    if done.rowcount:
+        note(db, uid, "fitted", now)
     return done.rowcount > 0
 
 
@@ -153,6 +234,10 @@ def lose_power(db: sqlite3.Connection) -> None:
         "UPDATE guests SET ends = :now, cause = 'Unknown', paused = 0 WHERE ends > :now",
         {"now": time.time()},
     )
+
+
+def _told(uid: str, hostname: str) -> GuestInfo:
+    return GuestInfo(agent=True, addresses=addresses(uid), hostname=hostname, os=_OS, agent_version=_AGENT)
 
 
 def _note_boot(db: sqlite3.Connection, uid: str, when: float) -> None:

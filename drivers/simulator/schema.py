@@ -1,6 +1,6 @@
 """The tables of the simulator's state file. Times are seconds since the epoch; a time in the future is a plan."""
 
-VERSION = 1
+VERSION = 2
 """Stored as `user_version`; a file of another version is refused."""
 
 SCHEMA = """
@@ -11,10 +11,12 @@ CREATE TABLE host (
 );
 CREATE TABLE guests (
     uid         TEXT PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,         -- the domain's name
     plan        TEXT NOT NULL,                -- GuestPlan as JSON
     owner       TEXT NOT NULL,                -- namespace/name of the VM
     hostname    TEXT NOT NULL,
     incarnation TEXT NOT NULL DEFAULT '',     -- the latest power-on; empty before the first
+    start       INTEGER NOT NULL DEFAULT 0,   -- number of the latest power-on that was ordered
     started     REAL NOT NULL DEFAULT 0,      -- the latest power-on
     booting     REAL NOT NULL DEFAULT 0,      -- the latest boot; later than `started` after a reboot
     listens     REAL NOT NULL DEFAULT 0,      -- when its agent is up
@@ -22,10 +24,17 @@ CREATE TABLE guests (
     ends        REAL NOT NULL DEFAULT 0,      -- when the incarnation is over; infinity while nothing ends it
     cause       TEXT NOT NULL DEFAULT 'Unknown',
     paused      INTEGER NOT NULL DEFAULT 0,
+    shape       TEXT NOT NULL DEFAULT '',     -- what the latest incarnation has: Shape as JSON
+    max_cpus    INTEGER NOT NULL DEFAULT 0,   -- how far the latest incarnation can be grown
+    max_memory  INTEGER NOT NULL DEFAULT 0,
+    build       TEXT NOT NULL DEFAULT '',     -- GuestPlan.build of the latest incarnation
+    reboot      TEXT NOT NULL DEFAULT '',     -- the latest reboot order that the latest incarnation has met
     stubborn    INTEGER NOT NULL DEFAULT 0    -- ignores every request to shut down
 ) WITHOUT ROWID;
 CREATE VIEW states AS                         -- guests without their plans, which are long and seldom asked for
-    SELECT uid, owner, hostname, incarnation, started, booting, listens, reboots, ends, cause, paused FROM guests;
+    SELECT uid, owner, hostname, incarnation, start, started, booting, listens, reboots, ends, cause, paused,
+           shape, max_cpus, max_memory, build, reboot
+    FROM guests;
 CREATE TABLE volumes (
     name TEXT PRIMARY KEY,
     uid  TEXT NOT NULL,

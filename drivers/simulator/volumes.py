@@ -52,6 +52,20 @@ def publish(db: sqlite3.Connection, uid: str) -> None:
     delete(db, partial(uid))
 
 
+def disk_size(db: sqlite3.Connection, uid: str) -> int:
+    """Return the bytes of a guest's root disk; 0 when it is not there."""
+    return int(json.loads(read(db, root(uid)) or "{}").get("size", 0))
+
+
+def grow(db: sqlite3.Connection, uid: str, size: int) -> None:
+    """Make a guest's root disk larger; one that is as large already, or is not there, is left as it is."""
+    db.execute(
+        "UPDATE volumes SET body = json_set(body, '$.size', :size)"
+        " WHERE name = :name AND json_extract(body, '$.size') < :size",
+        {"name": root(uid), "size": size},
+    )
+
+
 def delete(db: sqlite3.Connection, name: str) -> None:
     """Take a volume out of the pool."""
     db.execute("DELETE FROM volumes WHERE name = ?", (name,))

@@ -34,6 +34,9 @@ class Backdoor(Protocol):
     def content(self, uid: str) -> str:
         """Return a digest of the root disk; empty when there is none."""
 
+    def disk_size(self, uid: str) -> int:
+        """Return the bytes a guest sees of the root disk, which it may be running on."""
+
     def lose_disk(self, uid: str) -> None:
         """Delete the root disk."""
 
@@ -64,8 +67,8 @@ class ContractBase:
     """Seconds after power-on during which no guest listens to a shutdown request yet."""
     console_mark: ClassVar[bytes] = b"Linux version"
     """What the console shows exactly once per boot."""
-    sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 128 * 2**20, "disk": 2**30}
-    """The size of guests; the disk is no smaller than the image."""
+    sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 2**27, "max_cpus": 2, "max_memory": 2**28, "disk": 2**30}
+    """The size of guests; the disk is no smaller than the image, and there is room to grow."""
 
     @pytest.fixture
     def make_plan(self, driver: Driver, image: str) -> Iterator[MakePlan]:
@@ -100,7 +103,7 @@ class ContractBase:
     @pytest.fixture
     def running(self, driver: Driver, plan: GuestPlan) -> Observation:
         """The guest of `plan`, just powered on."""
-        return driver.ensure_running(plan, fresh=True)
+        return driver.ensure_running(plan, fresh=True, start=1)
 
     @pytest.fixture
     def booted(self, driver: Driver, running: Observation) -> Observation:

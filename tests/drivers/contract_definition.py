@@ -1,12 +1,13 @@
 """The contract of building guests: what is made, what is adopted, what is refused."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
 from domain.guest import GuestPlan, Observation, Power, StopCause, absent
-from domain.problem import Verdict
+from domain.problem import Problem, Verdict
 from drivers.base import Driver
 from tests.drivers.contract_base import Backdoor, ContractBase, MakePlan, refused
 
@@ -65,7 +66,7 @@ class DefinitionContract(ContractBase):
 
     def test_a_missing_image_is_waited_for_and_nothing_is_built(self, driver: Driver, make_plan: MakePlan) -> None:
         plan = make_plan(image="0" * 32)
-        problem = refused(lambda: driver.ensure_running(plan, fresh=True))
+        problem = refused(lambda: driver.ensure_running(plan, fresh=True, start=1))
         assert (problem.reason, problem.verdict) == ("ImageMissing", Verdict.WAIT)
         assert driver.observe(plan.uid) == absent(plan.uid)
         assert driver.leftovers() == []
@@ -81,6 +82,45 @@ class DefinitionContract(ContractBase):
         assert driver.observe(plan.uid) == absent(plan.uid)
         assert driver.leftovers() == []
 
+    def test_a_name_that_another_domain_has_is_refused_and_nothing_is_built(
+        self,
+        driver: Driver,
+        make_plan: MakePlan,
+        plan: GuestPlan,
+    ) -> None:
+        driver.ensure_defined(plan, fresh=True)
+        double = make_plan(name=plan.name)
+        for ensure in (driver.ensure_defined, partial(driver.ensure_running, start=1)):
+            problem = refused(partial(ensure, double, fresh=True))
+            assert (problem.reason, problem.verdict) == ("DomainNameTaken", Verdict.TERMINAL)
+        assert driver.observe(double.uid) == absent(double.uid)
+        assert driver.leftovers() == []
+        driver.ensure_removed(plan.uid)
+        assert driver.ensure_defined(double, fresh=True).power is Power.OFF
+
+    def test_of_two_guests_defined_at_once_under_one_name_one_is_built(
+        self,
+        driver: Driver,
+        fellow: Driver,
+        make_plan: MakePlan,
+        plan: GuestPlan,
+    ) -> None:
+        together = threading.Barrier(2)
+
+        def define(worker: Driver, wanted: GuestPlan) -> str:
+            together.wait()
+            try:
+                return worker.ensure_defined(wanted, fresh=True).uid
+            except Problem as problem:
+                return problem.reason
+
+        double = make_plan(name=plan.name)
+        with ThreadPoolExecutor(2) as threads:
+            ends = list(threads.map(define, (driver, fellow), (plan, double)))
+        (uid,) = {*ends} - {"DomainNameTaken"}
+        assert len(ends) == len({*ends})
+        assert [seen.uid for seen in driver.inventory()] == [uid]
+
     def test_a_lost_root_disk_is_never_replaced_by_an_empty_one(
         self,
         driver: Driver,
@@ -89,7 +129,7 @@ class DefinitionContract(ContractBase):
     ) -> None:
         driver.ensure_defined(plan, fresh=True)
         backdoor.lose_disk(plan.uid)
-        for ensure in (driver.ensure_defined, driver.ensure_running):
+        for ensure in (driver.ensure_defined, partial(driver.ensure_running, start=1)):
             problem = refused(partial(ensure, plan, fresh=False))
             assert (problem.reason, problem.verdict) == ("RootDiskMissing", Verdict.TERMINAL)
         assert backdoor.content(plan.uid) == ""
@@ -151,8 +191,8 @@ class DefinitionContract(ContractBase):
     def test_the_inventory_lists_exactly_the_guests_that_were_built(self, driver: Driver, make_plan: MakePlan) -> None:
         off, on, gone = make_plan(), make_plan(), make_plan()
         driver.ensure_defined(off, fresh=True)
-        driver.ensure_running(on, fresh=True)
-        driver.ensure_running(gone, fresh=True)
+        driver.ensure_running(on, fresh=True, start=1)
+        driver.ensure_running(gone, fresh=True, start=1)
         driver.ensure_removed(gone.uid)
         powers = {seen.uid: seen.power for seen in driver.inventory()}
         assert powers == {off.uid: Power.OFF, on.uid: Power.RUNNING}

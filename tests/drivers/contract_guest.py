@@ -18,6 +18,7 @@ class GuestContract(ContractBase):
     def test_a_booted_guest_tells_of_itself(self, booted: Observation) -> None:
         assert booted.booted
         assert booted.guest.agent
+        assert booted.guest.agent_version
         addresses = [ip_address(text) for text in booted.guest.addresses]
         assert addresses
         assert not any(each.is_loopback or each.is_link_local for each in addresses)
@@ -32,7 +33,7 @@ class GuestContract(ContractBase):
             pytest.skip("guests do not boot here")
         plans = [make_plan(), make_plan()]
         for plan in plans:
-            driver.ensure_running(plan, fresh=True)
+            driver.ensure_running(plan, fresh=True, start=1)
         one, two = (
             self.until(driver, plan.uid, lambda seen: bool(seen.guest.addresses)).guest.addresses for plan in plans
         )
@@ -73,6 +74,6 @@ class GuestContract(ContractBase):
         booted: Observation,
     ) -> None:
         driver.ensure_stopped(plan.uid, incarnation=booted.incarnation, grace=0, beat=quiet)
-        driver.ensure_running(plan, fresh=False)
+        driver.ensure_running(plan, fresh=False, start=2)
         self.until(driver, plan.uid, lambda seen: seen.booted)
         assert driver.console(plan.uid, limit=_ALL).count(self.console_mark) == 1

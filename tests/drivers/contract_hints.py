@@ -51,13 +51,13 @@ class HintsContract(ContractBase):
         driver.ensure_defined(plan, fresh=True)
         with watching(driver, within=self.patience) as watch:
             since = len(watch.hints)
-            driver.ensure_running(plan, fresh=False)
+            driver.ensure_running(plan, fresh=False, start=2)
             self.follow(driver, watch, plan.uid, lambda seen: seen.power is Power.RUNNING, since=since)
 
     def test_what_another_worker_does_is_hinted_at(self, driver: Driver, fellow: Driver, plan: GuestPlan) -> None:
         with watching(driver, within=self.patience) as watch:
             since = len(watch.hints)
-            fellow.ensure_running(plan, fresh=True)
+            fellow.ensure_running(plan, fresh=True, start=1)
             self.follow(driver, watch, plan.uid, lambda seen: seen.power is Power.RUNNING, since=since)
 
     def test_following_the_hints_alone_sees_a_guest_come_up(self, driver: Driver, plan: GuestPlan) -> None:
@@ -65,7 +65,7 @@ class HintsContract(ContractBase):
             pytest.skip("guests do not boot here")
         with watching(driver, within=self.patience) as watch:
             since = len(watch.hints)
-            driver.ensure_running(plan, fresh=True)
+            driver.ensure_running(plan, fresh=True, start=1)
             self.follow(
                 driver,
                 watch,
@@ -113,6 +113,6 @@ class HintsContract(ContractBase):
     def test_two_listeners_both_hear(self, driver: Driver, fellow: Driver, plan: GuestPlan) -> None:
         with watching(driver, within=self.patience) as one, watching(fellow, within=self.patience) as two:
             marks = len(one.hints), len(two.hints)
-            driver.ensure_running(plan, fresh=True)
+            driver.ensure_running(plan, fresh=True, start=1)
             for watch, since in zip((one, two), marks, strict=True):
                 self.follow(driver, watch, plan.uid, lambda seen: seen.power is Power.RUNNING, since=since)

@@ -20,12 +20,12 @@ class PowerContract(ContractBase):
     """Powering on and off."""
 
     def test_running_a_guest_builds_it_and_powers_it_on(self, driver: Driver, plan: GuestPlan) -> None:
-        seen = driver.ensure_running(plan, fresh=True)
+        seen = driver.ensure_running(plan, fresh=True, start=1)
         assert (seen.uid, seen.power, seen.owner) == (plan.uid, Power.RUNNING, plan.owner)
         assert seen.incarnation
 
     def test_running_twice_keeps_the_incarnation(self, driver: Driver, plan: GuestPlan, running: Observation) -> None:
-        again = driver.ensure_running(plan, fresh=False)
+        again = driver.ensure_running(plan, fresh=False, start=2)
         assert (again.power, again.incarnation) == (Power.RUNNING, running.incarnation)
         assert driver.observe(plan.uid).incarnation == running.incarnation
 
@@ -36,7 +36,7 @@ class PowerContract(ContractBase):
         fellow: Driver,
     ) -> None:
         assert fellow.observe(plan.uid).incarnation == running.incarnation
-        assert fellow.ensure_running(plan, fresh=False).incarnation == running.incarnation
+        assert fellow.ensure_running(plan, fresh=False, start=2).incarnation == running.incarnation
 
     def test_every_power_on_is_another_incarnation(
         self,
@@ -45,7 +45,7 @@ class PowerContract(ContractBase):
         running: Observation,
     ) -> None:
         driver.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=0, beat=quiet)
-        again = driver.ensure_running(plan, fresh=False)
+        again = driver.ensure_running(plan, fresh=False, start=2)
         assert again.power is Power.RUNNING
         assert again.incarnation not in {"", running.incarnation}
 
@@ -54,7 +54,7 @@ class PowerContract(ContractBase):
 
         def run(_: int) -> Observation:
             together.wait()
-            return driver.ensure_running(plan, fresh=True)
+            return driver.ensure_running(plan, fresh=True, start=1)
 
         with ThreadPoolExecutor(4) as threads:
             seen = list(threads.map(run, range(4)))
@@ -63,7 +63,7 @@ class PowerContract(ContractBase):
 
     def test_a_stop_without_grace_is_hard(self, driver: Driver, plan: GuestPlan, running: Observation) -> None:
         seen = driver.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=0, beat=quiet)
-        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.HOST)
+        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.HOST, start=1)
         assert driver.observe(plan.uid) == seen
 
     def test_a_booted_guest_shuts_itself_down_when_asked(
@@ -73,7 +73,7 @@ class PowerContract(ContractBase):
         booted: Observation,
     ) -> None:
         seen = driver.ensure_stopped(plan.uid, incarnation=booted.incarnation, grace=self.patience, beat=quiet)
-        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.GUEST)
+        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.GUEST, start=1)
 
     def test_a_guest_that_was_not_yet_listening_is_asked_again(
         self,
@@ -158,5 +158,5 @@ class PowerContract(ContractBase):
     ) -> None:
         backdoor.kill(plan.uid)
         seen = self.until(driver, plan.uid, lambda seen: not seen.alive)
-        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.FAILED)
-        assert driver.ensure_running(plan, fresh=False).incarnation not in {"", running.incarnation}
+        assert seen == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.FAILED, start=1)
+        assert driver.ensure_running(plan, fresh=False, start=2).incarnation not in {"", running.incarnation}

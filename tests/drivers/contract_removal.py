@@ -75,12 +75,12 @@ class RemovalContract(ContractBase):
 
     def test_removing_one_guest_leaves_the_others(self, driver: Driver, make_plan: MakePlan) -> None:
         gone, stays = make_plan(), make_plan()
-        driver.ensure_running(gone, fresh=True)
-        running = driver.ensure_running(stays, fresh=True)
+        driver.ensure_running(gone, fresh=True, start=1)
+        running = driver.ensure_running(stays, fresh=True, start=1)
         driver.ensure_removed(gone.uid)
         assert driver.observe(stays.uid).incarnation == running.incarnation
         assert (driver.images / f"{stays.image}.qcow2").is_file()
 
     def test_a_removed_guest_can_be_built_again(self, driver: Driver, running: Observation, plan: GuestPlan) -> None:
         driver.ensure_removed(plan.uid)
-        assert driver.ensure_running(plan, fresh=True).incarnation not in {"", running.incarnation}
+        assert driver.ensure_running(plan, fresh=True, start=1).incarnation not in {"", running.incarnation}

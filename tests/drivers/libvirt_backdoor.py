@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -31,6 +32,12 @@ class LibvirtBackdoor:
         """Return the digest of the root disk's file."""
         disk = self._disk(uid)
         return hashlib.sha256(disk.read_bytes()).hexdigest() if disk.exists() else ""
+
+    def disk_size(self, uid: str) -> int:
+        """Return the disk's virtual size."""
+        command = ["qemu-img", "info", "-U", "--output=json", str(self._disk(uid))]
+        told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        return int(told["virtual-size"])
 
     def lose_disk(self, uid: str) -> None:
         """Delete the root disk."""

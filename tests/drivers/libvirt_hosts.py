@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from domain.guest import GuestPlan, default_mac
+from domain.guest import Forward, GuestPlan, default_mac
 from domain.hypervisor import LibvirtSpec, UserNetwork
 from drivers.libvirt import LibvirtDriver
 from drivers.libvirt.events import ensure_event_loop
@@ -162,11 +163,32 @@ def new_plan(**changes: object) -> GuestPlan:
         "hostname": "guest",
         "cpus": 1,
         "memory": 2**27,
+        "max_cpus": 1,
+        "max_memory": 2**27,
         "disk": 2**28,
         "image": IMAGE,
         "mac": default_mac(uid),
     }
     return GuestPlan.model_validate({**fields, **changes})
+
+
+def greeting(forward: Forward) -> bytes:
+    """Return what a guest says first to whoever connects to a forwarded port; empty when it says nothing."""
+    try:
+        with socket.create_connection(("127.0.0.1", forward.host), timeout=2) as connection:
+            return connection.recv(64)
+    except OSError:
+        return b""
+
+
+@contextmanager
+def opened(host: SessionHost, plan: GuestPlan) -> Iterator[libvirt.virDomain]:
+    """Yield a guest's domain, as libvirt has it."""
+    connection = libvirt.open(host.spec.uri)
+    try:
+        yield connection.lookupByUUIDString(plan.uid)
+    finally:
+        connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 Run as `python -m tests.drivers.libvirt_victim SPEC PLAN CALL STEP MOMENT`; SPEC and PLAN are JSON.
 """
 
+import itertools
 import os
 import signal
 import subprocess
@@ -18,31 +19,37 @@ from domain.guest import GuestPlan
 from domain.hypervisor import LibvirtSpec
 from drivers.libvirt import LibvirtDriver
 
-STEPS: dict[str, tuple[Any, str]] = {
-    "create volume": (libvirt.virStoragePool, "createXML"),
-    "publish disk": (os, "link"),
-    "drop partial": (libvirt.virStorageVol, "delete"),
-    "publish file": (Path, "replace"),
-    "define": (libvirt.virConnect, "defineXMLFlags"),
-    "mark power-on": (libvirt.virDomain, "setMetadata"),
-    "power on": (libvirt.virDomain, "createWithFlags"),
-    "power off": (libvirt.virDomain, "destroyFlags"),
-    "undefine": (libvirt.virDomain, "undefineFlags"),
-    "delete file": (Path, "unlink"),
+STEPS: dict[str, tuple[Any, str, int]] = {
+    "create volume": (libvirt.virStoragePool, "createXML", 1),
+    "publish disk": (os, "link", 1),
+    "drop partial": (libvirt.virStorageVol, "delete", 1),
+    "publish file": (Path, "replace", 1),
+    "define": (libvirt.virConnect, "defineXMLFlags", 1),
+    "begin power-on": (libvirt.virDomain, "setMetadata", 1),
+    "start QEMU": (libvirt.virDomain, "createWithFlags", 1),
+    "announce CPUs": (libvirt.virDomain, "setMetadata", 2),
+    "let CPUs go": (libvirt.virDomain, "resume", 1),
+    "end power-on": (libvirt.virDomain, "setMetadata", 3),
+    "power off": (libvirt.virDomain, "destroyFlags", 1),
+    "undefine": (libvirt.virDomain, "undefineFlags", 1),
+    "delete file": (Path, "unlink", 1),
 }
-"""What the driver does to the world, in order: step → the function that does it."""
+"""What the driver does to the world, in order: step → the function that does it, and at which of its calls."""
 
 
 def die_at(step: str, moment: str) -> None:
-    """Arrange that this process is killed before or after the first time it takes a step."""
-    owner, name = STEPS[step]
+    """Arrange that this process is killed before or after it takes a step."""
+    owner, name, number = STEPS[step]
     original: Callable[..., Any] = getattr(owner, name)
+    calls = itertools.count(1)
 
     @wraps(original)
     def deadly(*args: Any, **kwargs: Any) -> Any:
-        if moment == "after":
-            original(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
+        last = next(calls) == number
+        done = None if last and moment == "before" else original(*args, **kwargs)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
 
     setattr(owner, name, deadly)
 
@@ -60,7 +67,7 @@ def main(spec: LibvirtSpec, plan: GuestPlan, call: str, step: str, moment: str) 
     driver.prepare()
     die_at(step, moment)
     if call == "run":
-        driver.ensure_running(plan, fresh=True)
+        driver.ensure_running(plan, fresh=True, start=1)
     else:
         driver.ensure_removed(plan.uid)
 

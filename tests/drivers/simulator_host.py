@@ -31,6 +31,8 @@ def new_plan(**changes: Any) -> GuestPlan:
         "hostname": "guest",
         "cpus": 1,
         "memory": 2**27,
+        "max_cpus": 4,
+        "max_memory": 2**29,
         "disk": 2**20,
         "image": IMAGE,
         "mac": default_mac(uid),
@@ -38,18 +40,33 @@ def new_plan(**changes: Any) -> GuestPlan:
     return GuestPlan.model_validate({**fields, **changes})
 
 
+def larger(plan: GuestPlan, times: int) -> GuestPlan:
+    """Return a plan of the same guest, some times as large, that exposes a port more."""
+    larger = {"cpus": plan.cpus * times, "memory": plan.memory * times, "disk": plan.disk * times}
+    return plan.model_copy(update={**larger, "tcp": (*plan.tcp, times)})
+
+
 def quiet() -> None:
     """A beat that never asks to stop."""
 
 
 def live(spec: SimulatorSpec, plan: GuestPlan) -> None:
-    """Lead a whole life of a guest: it runs three times, is asked to stop, is powered off, is removed while it runs."""
+    """Lead a whole life of a guest.
+
+    It runs three times; is paused, resumed, rebooted and fitted; is asked to stop, is powered off; its disk grows while
+    it runs and while it is off; and it is removed while it runs.
+    """
     driver = SimulatorDriver(spec)
     driver.prepare()
-    for grace in (60.0, 0.0):
-        seen = driver.ensure_running(plan, fresh=True)
-        driver.ensure_stopped(plan.uid, incarnation=seen.incarnation, grace=grace, beat=quiet)
-    driver.ensure_running(plan, fresh=False)
+    for start, grace in ((1, 60.0), (2, 0.0)):
+        seen = driver.ensure_running(plan, fresh=True, start=start)
+        incarnation = seen.incarnation if seen.start == start else ""  # of a life that is led again
+        driver.ensure_paused(plan.uid, incarnation=incarnation)
+        driver.ensure_resumed(plan.uid, incarnation=incarnation)
+        driver.ensure_rebooted(plan.uid, incarnation=incarnation, request=f"reboot {start}", hard=True)
+        driver.ensure_fitted(larger(plan, 2), incarnation=incarnation)
+        driver.ensure_stopped(plan.uid, incarnation=incarnation, grace=grace, beat=quiet)
+    driver.ensure_running(larger(plan, 3), fresh=False, start=3)
     driver.ensure_removed(plan.uid)
     driver.close()
 
@@ -58,5 +75,5 @@ def run_guest(spec: SimulatorSpec, plan: GuestPlan) -> None:
     """Run a guest and end, as a worker that is shut down."""
     driver = SimulatorDriver(spec)
     driver.prepare()
-    driver.ensure_running(plan, fresh=True)
+    driver.ensure_running(plan, fresh=True, start=1)
     driver.close()

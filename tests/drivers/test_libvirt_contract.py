@@ -41,4 +41,4 @@ def backdoor(bootable_host: SessionHost) -> Backdoor:
 @pytest.mark.qemu
 class TestLibvirt(DriverContract):
     patience: ClassVar[float] = 120.0
-    sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 128 * 2**20, "disk": 256 * 2**20}
+    sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 2**27, "max_cpus": 2, "max_memory": 2**28, "disk": 2**28}

@@ -1,21 +1,23 @@
 """Workers that are killed between two steps, and libvirtd killed under the driver."""
 
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from domain.guest import GuestPlan, Observation, Power, absent
+from domain.guest import GuestPlan, Observation, Power, StopCause, absent
 from domain.problem import Problem, Verdict
 from drivers.base import Change
-from drivers.libvirt import LibvirtDriver
+from drivers.libvirt import LibvirtDriver, ports, sight
 from tests.drivers.libvirt_backdoor import LibvirtBackdoor
-from tests.drivers.libvirt_hosts import SessionHost, new_plan
+from tests.drivers.libvirt_hosts import SessionHost, new_plan, prepared
 from tests.drivers.libvirt_victim import run_victim
 from tests.drivers.waiting import eventually, watching
 
-BUILDING = ("create volume", "publish disk", "drop partial", "publish file", "define", "mark power-on", "power on")
+BUILDING = ("create volume", "publish disk", "drop partial", "publish file", "define")
+POWERING_ON = ("begin power-on", "start QEMU", "announce CPUs", "let CPUs go", "end power-on")
 REMOVING = ("power off", "undefine", "delete file")
 MOMENTS = ("before", "after")
 
@@ -30,7 +32,7 @@ def plan() -> GuestPlan:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("step", BUILDING)
+@pytest.mark.parametrize("step", [*BUILDING, *POWERING_ON])
 def test_a_worker_killed_while_it_builds_leaves_what_the_next_one_adopts(
     session_host: SessionHost,
     libvirt_driver: LibvirtDriver,
@@ -43,13 +45,126 @@ def test_a_worker_killed_while_it_builds_leaves_what_the_next_one_adopts(
     left = libvirt_driver.observe(plan.uid)
     disk = backdoor.content(plan.uid)
 
-    seen = libvirt_driver.ensure_running(plan, fresh=True)
+    seen = libvirt_driver.ensure_running(plan, fresh=True, start=1)
 
     assert seen.power is Power.RUNNING
     assert left.incarnation in {"", seen.incarnation}
     assert disk in {"", backdoor.content(plan.uid)}
     assert [each.uid for each in libvirt_driver.inventory()] == [plan.uid]
     assert libvirt_driver.leftovers() == []
+    assert "running" in backdoor.virsh("domstate", plan.uid)
+    assert seen.start == 1
+    assert starts(session_host, plan) == 1
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("step", POWERING_ON)
+def test_a_guest_that_was_destroyed_after_its_worker_was_killed_runs_again_unless_it_is_known_to_have_run(
+    session_host: SessionHost,
+    libvirt_driver: LibvirtDriver,
+    plan: GuestPlan,
+    step: str,
+    moment: str,
+) -> None:
+    backdoor = LibvirtBackdoor(session_host.spec)
+    assert run_victim(session_host.spec, plan, "run", step, moment) == -signal.SIGKILL
+    if libvirt_driver.observe(plan.uid).alive:
+        backdoor.virsh("destroy", plan.uid)
+
+    seen = libvirt_driver.ensure_running(plan, fresh=True, start=1)
+
+    known = (step, moment) == ("end power-on", "after")
+    assert (seen.power, seen.start) == (Power.OFF if known else Power.RUNNING, 1)
+
+
+@pytest.mark.qemu
+def test_a_guest_that_shut_itself_down_after_its_worker_was_killed_does_not_run_again(
+    bootable_host: SessionHost,
+) -> None:
+    plan = new_plan(user_data="#!/bin/sh\npoweroff -f\n")
+    with prepared(bootable_host.spec) as driver:
+        assert run_victim(bootable_host.spec, plan, "run", "end power-on", "before") == -signal.SIGKILL
+        eventually(lambda: not driver.observe(plan.uid).alive, within=120, what="the guest shuts itself down")
+        seen = driver.ensure_running(plan, fresh=False, start=1)
+        assert (seen.power, seen.cause, seen.start) == (Power.OFF, StopCause.GUEST, 1)
+        changed = plan.model_copy(update={"user_data": ""})
+        assert driver.ensure_running(changed, fresh=False, start=1).power is Power.OFF
+        assert starts(bootable_host, plan) == 1
+        assert driver.ensure_running(changed, fresh=False, start=2).start == 2
+
+
+def starts(host: SessionHost, plan: GuestPlan) -> int:
+    """Count how often QEMU was started for a guest, by libvirt's log."""
+    return (host.folder / f"cache/libvirt/qemu/log/{plan.name}.log").read_text().count(": starting up libvirt version")
+
+
+def left_behind(host: SessionHost, driver: LibvirtDriver, plan: GuestPlan) -> Observation:
+    """Have a worker killed while a guest's CPUs are held; return what is seen of the guest."""
+    assert run_victim(host.spec, plan, "run", "let CPUs go", "before") == -signal.SIGKILL
+    return driver.observe(plan.uid)
+
+
+def test_a_guest_whose_cpus_are_held_is_being_powered_on(
+    session_host: SessionHost,
+    libvirt_driver: LibvirtDriver,
+    plan: GuestPlan,
+) -> None:
+    seen = left_behind(session_host, libvirt_driver, plan)
+    assert (seen.power, seen.start) == (Power.RUNNING, 1)
+    assert "paused" in LibvirtBackdoor(session_host.spec).virsh("domstate", plan.uid)
+
+
+def test_a_guest_that_was_left_behind_with_its_cpus_held_is_paused_and_can_be_resumed(
+    session_host: SessionHost,
+    libvirt_driver: LibvirtDriver,
+    plan: GuestPlan,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sight, "_UNFINISHED_SECONDS", 0.0)
+    seen = left_behind(session_host, libvirt_driver, plan)
+    assert seen.power is Power.PAUSED
+    resumed = libvirt_driver.ensure_resumed(plan.uid, incarnation=seen.incarnation)
+    assert (resumed.power, resumed.start, resumed.incarnation) == (Power.RUNNING, 1, seen.incarnation)
+    assert "running" in LibvirtBackdoor(session_host.spec).virsh("domstate", plan.uid)
+
+
+def test_a_guest_that_was_left_behind_with_its_cpus_held_runs_for_the_number_asked_for_next(
+    session_host: SessionHost,
+    libvirt_driver: LibvirtDriver,
+    plan: GuestPlan,
+) -> None:
+    left = left_behind(session_host, libvirt_driver, plan)
+    seen = libvirt_driver.ensure_running(plan, fresh=False, start=2)
+    assert (seen.power, seen.start, seen.incarnation) == (Power.RUNNING, 2, left.incarnation)
+    libvirt_driver.ensure_stopped(plan.uid, incarnation=seen.incarnation, grace=0, beat=quiet)
+    assert libvirt_driver.observe(plan.uid).start == 2
+
+
+def test_a_guest_somebody_paused_after_its_worker_was_killed_stays_paused(
+    session_host: SessionHost,
+    libvirt_driver: LibvirtDriver,
+    plan: GuestPlan,
+) -> None:
+    assert run_victim(session_host.spec, plan, "run", "end power-on", "before") == -signal.SIGKILL
+    LibvirtBackdoor(session_host.spec).virsh("suspend", plan.uid)
+    seen = libvirt_driver.ensure_running(plan, fresh=False, start=1)
+    assert (seen.power, seen.start) == (Power.PAUSED, 1)
+
+
+def test_a_power_on_that_failed_is_none(
+    session_host: SessionHost,
+    libvirt_driver: LibvirtDriver,
+    plan: GuestPlan,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ports, "free", lambda *_: True)
+    with socket.create_server(("127.0.0.1", 0)) as other, monkeypatch.context() as patched:
+        patched.setattr(ports, "_fresh", lambda *_: other.getsockname()[1])
+        with pytest.raises(Problem):
+            libvirt_driver.ensure_running(plan, fresh=True, start=1)
+    assert starts(session_host, plan) == 1
+    assert libvirt_driver.observe(plan.uid).start == 0
+    assert libvirt_driver.ensure_running(plan, fresh=False, start=1).power is Power.RUNNING
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -61,7 +176,7 @@ def test_a_worker_killed_while_it_removes_leaves_what_the_next_one_removes(
     step: str,
     moment: str,
 ) -> None:
-    libvirt_driver.ensure_running(plan, fresh=True)
+    libvirt_driver.ensure_running(plan, fresh=True, start=1)
     assert run_victim(session_host.spec, plan, "remove", step, moment) == -signal.SIGKILL
 
     libvirt_driver.ensure_removed(plan.uid)
@@ -84,13 +199,13 @@ def test_without_libvirtd_the_hypervisor_is_unreachable_and_no_guest_is_absent(
     mortal_driver: LibvirtDriver,
     plan: GuestPlan,
 ) -> None:
-    seen = mortal_driver.ensure_running(plan, fresh=True)
+    seen = mortal_driver.ensure_running(plan, fresh=True, start=1)
     mortal_host.kill()
     calls = (
         lambda: mortal_driver.observe(plan.uid),
         mortal_driver.inventory,
         mortal_driver.prepare,
-        lambda: mortal_driver.ensure_running(plan, fresh=False),
+        lambda: mortal_driver.ensure_running(plan, fresh=False, start=2),
         lambda: mortal_driver.ensure_removed(plan.uid),
         lambda: mortal_driver.ensure_stopped(plan.uid, incarnation=seen.incarnation, grace=0, beat=quiet),
         lambda: next(mortal_driver.changes(threading.Event())),
@@ -106,15 +221,15 @@ def test_a_guest_outlives_libvirtd_as_the_same_incarnation(
     mortal_driver: LibvirtDriver,
     plan: GuestPlan,
 ) -> None:
-    before = mortal_driver.ensure_running(plan, fresh=True)
+    before = mortal_driver.ensure_running(plan, fresh=True, start=1)
     mortal_host.kill()
     mortal_host.start()
     after = eventually(lambda: _observed(mortal_driver, plan), within=20, what="libvirtd knows its guest again")
     assert after is not None
-    assert (after.power, after.incarnation) == (Power.RUNNING, before.incarnation)
+    assert after.model_copy(update={"guest": before.guest}) == before
     stopped = mortal_driver.ensure_stopped(plan.uid, incarnation=before.incarnation, grace=0, beat=quiet)
     assert stopped.power is Power.OFF
-    again = mortal_driver.ensure_running(plan, fresh=False)
+    again = mortal_driver.ensure_running(plan, fresh=False, start=2)
     assert again.incarnation not in {"", before.incarnation}
 
 

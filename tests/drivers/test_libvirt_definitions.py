@@ -96,7 +96,7 @@ def test_an_unknown_cpu_model_is_refused(libvirt_driver: LibvirtDriver) -> None:
 @pytest.mark.parametrize("model", ["", "Nehalem", "host-passthrough", "host-model"])
 def test_a_guest_starts_with_the_cpu_model_asked_for(libvirt_driver: LibvirtDriver, model: str) -> None:
     plan = new_plan(cpu_model=model)
-    assert libvirt_driver.ensure_running(plan, fresh=True).power is Power.RUNNING
+    assert libvirt_driver.ensure_running(plan, fresh=True, start=1).power is Power.RUNNING
 
 
 def test_a_text_that_xml_cannot_hold_is_refused(libvirt_driver: LibvirtDriver) -> None:
@@ -124,6 +124,15 @@ def test_a_cached_image_that_leans_on_another_file_is_refused(
     assert (problem.reason, problem.verdict) == ("ImageCorrupt", Verdict.TERMINAL)
 
 
+def test_a_root_disk_that_is_none_is_refused(libvirt_driver: LibvirtDriver, session_host: SessionHost) -> None:
+    plan = new_plan()
+    libvirt_driver.ensure_defined(plan, fresh=True)
+    disk = Path(session_host.spec.directory) / "volumes" / f"{plan.uid}.root.qcow2"
+    disk.write_bytes(b"no disk" * 100)
+    problem = refused(libvirt_driver, plan)
+    assert (problem.reason, problem.verdict) == ("RootDiskCorrupt", Verdict.TERMINAL)
+
+
 def test_a_pool_of_that_name_elsewhere_is_not_taken(session_host: SessionHost, libvirt_driver: LibvirtDriver) -> None:
     spec = session_host.spec.model_copy(update={"directory": f"{session_host.spec.directory}/other"})
     driver = LibvirtDriver(spec)
@@ -135,17 +144,17 @@ def test_a_pool_of_that_name_elsewhere_is_not_taken(session_host: SessionHost, l
 
 def test_a_host_port_somebody_took_meanwhile_is_replaced_at_power_on(libvirt_driver: LibvirtDriver) -> None:
     plan = new_plan(tcp=(22, 80))
-    first = libvirt_driver.ensure_running(plan, fresh=True)
+    first = libvirt_driver.ensure_running(plan, fresh=True, start=1)
     libvirt_driver.ensure_stopped(plan.uid, incarnation=first.incarnation, grace=0, beat=lambda: None)
     lost, kept = first.forwards
     with socket.create_server(("127.0.0.1", lost.host)):
-        second = libvirt_driver.ensure_running(plan, fresh=False)
+        second = libvirt_driver.ensure_running(plan, fresh=False, start=2)
     assert second.forwards[0].host != lost.host
     assert second.forwards[1] == kept
 
 
 def test_guests_never_share_a_host_port(libvirt_driver: LibvirtDriver) -> None:
-    seen = [libvirt_driver.ensure_running(new_plan(tcp=(22,)), fresh=True) for _ in range(3)]
+    seen = [libvirt_driver.ensure_running(new_plan(tcp=(22,)), fresh=True, start=1) for _ in range(3)]
     assert len({each.forwards[0].host for each in seen}) == 3
 
 

@@ -1,14 +1,13 @@
 """What only a guest that runs can show: forwarded ports, reboots, panics, power-ons by somebody else."""
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from domain.guest import Forward, GuestPlan, Observation, Power, StopCause
+from domain.guest import GuestPlan, Observation, Power, StopCause
 from drivers.libvirt import LibvirtDriver
 from tests.drivers.libvirt_backdoor import LibvirtBackdoor
-from tests.drivers.libvirt_hosts import SessionHost, new_plan, prepared
+from tests.drivers.libvirt_hosts import SessionHost, greeting, new_plan, prepared
 from tests.drivers.waiting import eventually, watching
 
 pytestmark = pytest.mark.qemu
@@ -38,24 +37,16 @@ def until(driver: LibvirtDriver, plan: GuestPlan, holds: Callable[[Observation],
     return found
 
 
-def greeting(forward: Forward) -> bytes:
-    try:
-        with socket.create_connection(("127.0.0.1", forward.host), timeout=2) as connection:
-            return connection.recv(64)
-    except OSError:
-        return b""
-
-
 def test_an_exposed_port_is_reached_through_the_host(driver: LibvirtDriver) -> None:
     plan = new_plan(tcp=(22,), udp=(53,))
-    seen = driver.ensure_running(plan, fresh=True)
+    seen = driver.ensure_running(plan, fresh=True, start=1)
     assert [(each.protocol, each.guest) for each in seen.forwards] == [("tcp", 22), ("udp", 53)]
     eventually(lambda: greeting(seen.forwards[0]).startswith(b"SSH-2.0"), within=PATIENCE, what="SSH answers")
 
 
 def test_a_guest_reboot_keeps_the_incarnation(driver: LibvirtDriver, backdoor: LibvirtBackdoor) -> None:
     plan = new_plan()
-    driver.ensure_running(plan, fresh=True)
+    driver.ensure_running(plan, fresh=True, start=1)
     before = until(driver, plan, lambda seen: seen.guest.agent)
     with watching(driver, within=PATIENCE) as watch:
         backdoor.virsh("reboot", plan.uid, "--mode", "agent")
@@ -75,11 +66,11 @@ def test_a_guest_reboot_keeps_the_incarnation(driver: LibvirtDriver, backdoor: L
 
 def test_a_panic_is_told_from_every_other_end(driver: LibvirtDriver) -> None:
     plan = new_plan(user_data=PANIC)
-    first = driver.ensure_running(plan, fresh=True)
+    first = driver.ensure_running(plan, fresh=True, start=1)
     seen = until(driver, plan, lambda seen: not seen.alive)
     assert (seen.power, seen.cause, seen.incarnation) == (Power.OFF, StopCause.CRASHED, "")
     assert b"Kernel panic" in driver.console(plan.uid, limit=2**20)
-    again = driver.ensure_running(plan, fresh=False)
+    again = driver.ensure_running(plan, fresh=False, start=2)
     assert again.incarnation not in {"", first.incarnation}
 
 
@@ -88,12 +79,13 @@ def test_a_guest_started_by_somebody_else_is_another_incarnation(
     backdoor: LibvirtBackdoor,
 ) -> None:
     plan = new_plan()
-    ours = driver.ensure_running(plan, fresh=True)
+    ours = driver.ensure_running(plan, fresh=True, start=1)
     backdoor.virsh("destroy", plan.uid)
     backdoor.virsh("start", plan.uid)
     theirs = driver.observe(plan.uid)
     assert theirs.power is Power.RUNNING
     assert theirs.incarnation not in {"", ours.incarnation}
+    assert theirs.start == ours.start
 
 
 def test_a_paused_guest_stays_paused_and_keeps_its_incarnation(
@@ -101,7 +93,7 @@ def test_a_paused_guest_stays_paused_and_keeps_its_incarnation(
     backdoor: LibvirtBackdoor,
 ) -> None:
     plan = new_plan()
-    running = driver.ensure_running(plan, fresh=True)
+    running = driver.ensure_running(plan, fresh=True, start=1)
     backdoor.virsh("suspend", plan.uid)
-    paused = driver.ensure_running(plan, fresh=False)
+    paused = driver.ensure_running(plan, fresh=False, start=2)
     assert (paused.power, paused.incarnation) == (Power.PAUSED, running.incarnation)

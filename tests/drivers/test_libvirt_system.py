@@ -33,9 +33,8 @@ async def system_daemon() -> AsyncIterator[None]:
     """The machine's libvirtd, started unless it runs; test processes take turns, for they share a network's name."""
     with (Path(tempfile.gettempdir()) / "vmflow-system-libvirt.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with sharing.turn(alone=False):
-            async with sharing.daemons():
-                yield
+        async with sharing.daemons():
+            yield
 
 
 @pytest.fixture
@@ -78,7 +77,11 @@ def greeting(address: str) -> bytes:
 
 def test_a_guest_on_the_nat_network_is_reached_by_its_own_address(driver: LibvirtDriver) -> None:
     plan = new_plan(tcp=(22,))
-    assert driver.ensure_running(plan, fresh=True).forwards == ()
+    running = driver.ensure_running(plan, fresh=True, start=1)
+    assert (running.forwards, running.shape) == ((), plan.shape)
+    more = plan.model_copy(update={"tcp": (22, 80)})
+    fitted = driver.ensure_fitted(more, incarnation=running.incarnation)
+    assert (fitted.forwards, fitted.shape) == ((), more.shape)
     seen = until(driver, plan, lambda seen: seen.guest.agent and bool(seen.guest.addresses))
     (address,) = seen.guest.addresses
     assert address.startswith("10.232.77.")
@@ -87,17 +90,17 @@ def test_a_guest_on_the_nat_network_is_reached_by_its_own_address(driver: Libvir
 
 def test_an_address_lent_before_this_power_on_is_not_a_sign_of_life(driver: LibvirtDriver) -> None:
     plan = new_plan()
-    first = driver.ensure_running(plan, fresh=True)
+    first = driver.ensure_running(plan, fresh=True, start=1)
     until(driver, plan, lambda seen: bool(seen.guest.addresses))
     driver.ensure_stopped(plan.uid, incarnation=first.incarnation, grace=0, beat=lambda: None)
-    second = driver.ensure_running(plan, fresh=False)
+    second = driver.ensure_running(plan, fresh=False, start=2)
     assert (second.power, second.guest) == (Power.RUNNING, GuestInfo())
     assert until(driver, plan, lambda seen: seen.booted).incarnation == second.incarnation
 
 
 def test_a_removed_guest_gives_its_address_back(driver: LibvirtDriver, spec: LibvirtSpec) -> None:
     plan = new_plan()
-    driver.ensure_running(plan, fresh=True)
+    driver.ensure_running(plan, fresh=True, start=1)
     until(driver, plan, lambda seen: bool(seen.guest.addresses))
     backdoor = LibvirtBackdoor(spec)
     eventually(lambda: plan.mac in leases(backdoor), within=PATIENCE, what="the address is lent")
@@ -114,7 +117,7 @@ def test_a_network_that_was_stopped_behind_our_back_runs_again_at_the_next_power
     spec: LibvirtSpec,
 ) -> None:
     LibvirtBackdoor(spec).virsh("net-destroy", NETWORK.name)
-    assert driver.ensure_running(new_plan(), fresh=True).power is Power.RUNNING
+    assert driver.ensure_running(new_plan(), fresh=True, start=1).power is Power.RUNNING
 
 
 def test_a_folder_that_qemu_cannot_enter_is_refused(driver: LibvirtDriver, spec: LibvirtSpec) -> None:

@@ -24,6 +24,9 @@ class _Backdoor:
     def content(self, uid: str) -> str:
         return str(self._control.disk(uid).get("content", ""))
 
+    def disk_size(self, uid: str) -> int:
+        return int(self._control.disk(uid)["size"])
+
     def lose_disk(self, uid: str) -> None:
         self._control.lose_disk(uid)
 
@@ -40,7 +43,7 @@ class _Backdoor:
 class TestSimulator(DriverContract):
     patience: ClassVar[float] = 20.0
     deaf: ClassVar[float] = 0.2
-    sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 2**27, "disk": 2**20}
+    sizes: ClassVar[dict[str, Any]] = {"cpus": 1, "memory": 2**27, "max_cpus": 4, "max_memory": 2**28, "disk": 2**20}
 
     @pytest.fixture
     def spec(self, tmp_path: Path) -> SimulatorSpec:

@@ -24,7 +24,7 @@ def slow(spec: SimulatorSpec, **seconds: float) -> SimulatorDriver:
 def test_a_guest_boots_in_its_own_time(host: SimulatorDriver, simulator: SimulatorSpec) -> None:
     plan, driver = new_plan(), slow(simulator, boot_seconds=0.3)
     began = time.time()
-    assert not driver.ensure_running(plan, fresh=True).booted
+    assert not driver.ensure_running(plan, fresh=True, start=1).booted
     eventually(lambda: host.observe(plan.uid).booted, within=20, what="the guest is up")
     assert time.time() - began >= 0.3
     driver.close()
@@ -32,14 +32,14 @@ def test_a_guest_boots_in_its_own_time(host: SimulatorDriver, simulator: Simulat
 
 def test_a_guest_keeps_its_address_over_power_ons(host: SimulatorDriver) -> None:
     plan = new_plan()
-    first = host.ensure_running(plan, fresh=True)
+    first = host.ensure_running(plan, fresh=True, start=1)
     host.ensure_stopped(plan.uid, incarnation=first.incarnation, grace=0, beat=quiet)
-    assert host.ensure_running(plan, fresh=False).guest.addresses == first.guest.addresses
+    assert host.ensure_running(plan, fresh=False, start=2).guest.addresses == first.guest.addresses
 
 
 def test_the_console_ends_with_cloud_init_having_finished(host: SimulatorDriver) -> None:
     plan = new_plan(hostname="web-1")
-    host.ensure_running(plan, fresh=True)
+    host.ensure_running(plan, fresh=True, start=1)
     text = host.console(plan.uid, limit=10_000).decode()
     assert "Cloud-init v. 22.4.2 finished at" in text
     assert text.endswith("Debian GNU/Linux 12 web-1 ttyS0\r\n")
@@ -47,7 +47,7 @@ def test_the_console_ends_with_cloud_init_having_finished(host: SimulatorDriver)
 
 def test_the_console_grows_while_a_guest_boots(host: SimulatorDriver, simulator: SimulatorSpec) -> None:
     plan, driver = new_plan(), slow(simulator, boot_seconds=0.5)
-    driver.ensure_running(plan, fresh=True)
+    driver.ensure_running(plan, fresh=True, start=1)
     early = host.console(plan.uid, limit=10_000)
     assert b"finished at" not in early
     eventually(lambda: b"finished at" in host.console(plan.uid, limit=10_000), within=20, what="the boot is over")
@@ -57,7 +57,7 @@ def test_the_console_grows_while_a_guest_boots(host: SimulatorDriver, simulator:
 
 def test_a_stubborn_guest_runs_until_its_grace_is_over(host: SimulatorDriver, control: Control) -> None:
     plan = new_plan()
-    running = host.ensure_running(plan, fresh=True)
+    running = host.ensure_running(plan, fresh=True, start=1)
     control.make_stubborn(plan.uid)
     seen = host.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=0.3, beat=quiet)
     assert seen.cause is StopCause.HOST
@@ -65,7 +65,7 @@ def test_a_stubborn_guest_runs_until_its_grace_is_over(host: SimulatorDriver, co
 
 def test_a_shutdown_takes_its_time(host: SimulatorDriver, simulator: SimulatorSpec) -> None:
     plan, driver = new_plan(), slow(simulator, shutdown_seconds=0.3)
-    running = driver.ensure_running(plan, fresh=True)
+    running = driver.ensure_running(plan, fresh=True, start=1)
     began = time.time()
     seen = driver.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=60, beat=quiet)
     assert seen.cause is StopCause.GUEST
@@ -83,16 +83,16 @@ def test_a_shutdown_takes_its_time(host: SimulatorDriver, simulator: SimulatorSp
 )
 def test_what_ends_a_guest_is_told(host: SimulatorDriver, control: Control, act, cause, farewell) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the table above says what they are
     plan = new_plan()
-    host.ensure_running(plan, fresh=True)
+    host.ensure_running(plan, fresh=True, start=1)
     act(control, plan.uid)
-    assert host.observe(plan.uid) == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=cause)
+    assert host.observe(plan.uid) == Observation(uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=cause, start=1)
     assert farewell in host.console(plan.uid, limit=10_000)
 
 
 def test_a_reboot_keeps_the_incarnation_and_boots_again(simulator: SimulatorSpec, control: Control) -> None:
     plan, driver = new_plan(), slow(simulator, boot_seconds=0.3)
     driver.prepare()
-    running = driver.ensure_running(plan, fresh=True)
+    running = driver.ensure_running(plan, fresh=True, start=1)
     eventually(lambda: driver.observe(plan.uid).booted, within=20, what="the guest is up")
     control.reboot(plan.uid)
     seen = driver.observe(plan.uid)
@@ -102,11 +102,24 @@ def test_a_reboot_keeps_the_incarnation_and_boots_again(simulator: SimulatorSpec
     driver.close()
 
 
+def test_a_guest_that_does_not_listen_meets_a_soft_reboot_without_one(
+    host: SimulatorDriver,
+    control: Control,
+) -> None:
+    plan = new_plan()
+    running = host.ensure_running(plan, fresh=True, start=1)
+    control.make_stubborn(plan.uid)
+    seen = host.ensure_rebooted(plan.uid, incarnation=running.incarnation, request="soft", hard=False)
+    assert (seen.reboot, host.console(plan.uid, limit=10_000).count(b"Linux version")) == ("soft", 1)
+    seen = host.ensure_rebooted(plan.uid, incarnation=running.incarnation, request="hard", hard=True)
+    assert (seen.reboot, host.console(plan.uid, limit=10_000).count(b"Linux version")) == ("hard", 2)
+
+
 def test_a_paused_guest_stays_paused_when_it_is_to_run(host: SimulatorDriver, control: Control) -> None:
     plan = new_plan()
-    running = host.ensure_running(plan, fresh=True)
+    running = host.ensure_running(plan, fresh=True, start=1)
     control.pause(plan.uid)
-    seen = host.ensure_running(plan, fresh=False)
+    seen = host.ensure_running(plan, fresh=False, start=2)
     assert (seen.power, seen.incarnation) == (Power.PAUSED, running.incarnation)
     control.resume(plan.uid)
     assert host.observe(plan.uid).power is Power.RUNNING
@@ -114,7 +127,7 @@ def test_a_paused_guest_stays_paused_when_it_is_to_run(host: SimulatorDriver, co
 
 def test_a_paused_guest_is_powered_off_when_its_grace_is_over(host: SimulatorDriver, control: Control) -> None:
     plan = new_plan()
-    running = host.ensure_running(plan, fresh=True)
+    running = host.ensure_running(plan, fresh=True, start=1)
     control.pause(plan.uid)
     seen = host.ensure_stopped(plan.uid, incarnation=running.incarnation, grace=0.2, beat=quiet)
     assert (seen.power, seen.cause) == (Power.OFF, StopCause.HOST)
@@ -125,12 +138,12 @@ def test_a_host_that_reboots_leaves_every_guest_off_and_nobody_knows_why(
     control: Control,
 ) -> None:
     plan = new_plan()
-    running = host.ensure_running(plan, fresh=True)
+    running = host.ensure_running(plan, fresh=True, start=1)
     control.host_reboot()
     assert host.observe(plan.uid) == Observation(
-        uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.UNKNOWN
+        uid=plan.uid, power=Power.OFF, owner=plan.owner, cause=StopCause.UNKNOWN, start=1
     )
-    assert host.ensure_running(plan, fresh=False).incarnation != running.incarnation
+    assert host.ensure_running(plan, fresh=False, start=2).incarnation != running.incarnation
 
 
 @pytest.mark.parametrize("act", [lambda control: control.host_reboot(), lambda control: control.unreachable(cut=True)])
@@ -144,14 +157,14 @@ def test_listeners_are_told_when_the_connection_breaks(host: SimulatorDriver, co
 
 def test_an_unreachable_host_answers_nothing_and_its_guests_go_on(host: SimulatorDriver, control: Control) -> None:
     plan = new_plan()
-    running = host.ensure_running(plan, fresh=True)
+    running = host.ensure_running(plan, fresh=True, start=1)
     control.unreachable(cut=True)
     for call in (
         host.prepare,
         host.inventory,
         host.leftovers,
         lambda: host.observe(plan.uid),
-        lambda: host.ensure_running(plan, fresh=False),
+        lambda: host.ensure_running(plan, fresh=False, start=2),
         lambda: host.ensure_removed(plan.uid),
         lambda: host.console(plan.uid, limit=10),
         lambda: next(host.changes(threading.Event())),
@@ -183,7 +196,7 @@ def test_a_changed_size_reaches_the_domain_and_leaves_the_disk(host: SimulatorDr
     plan = new_plan()
     host.ensure_defined(plan, fresh=True)
     disk = control.disk(plan.uid)
-    larger = plan.model_copy(update={"cpus": 4, "memory": 2**30})
+    larger = plan.model_copy(update={"cpus": 4, "max_cpus": 4, "memory": 2**30, "max_memory": 2**30})
     host.ensure_defined(larger, fresh=False)
     assert control.plan(plan.uid) == larger
     assert control.disk(plan.uid) == disk

@@ -12,6 +12,7 @@ from domain.hypervisor import SimulatorSpec
 from domain.problem import Problem, Verdict
 from drivers.simulator import SimulatorDriver, guests, journal
 from drivers.simulator.control import Control
+from drivers.simulator.schema import VERSION
 from drivers.simulator.store import Store
 from tests.drivers.simulator_host import new_plan
 from tests.drivers.waiting import eventually, watching
@@ -42,9 +43,10 @@ def test_a_host_nobody_prepared_is_unreachable(tmp_path: Path) -> None:
     driver.close()
 
 
-def test_state_of_another_version_is_refused(host: SimulatorDriver, simulator: SimulatorSpec) -> None:
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+def test_state_of_another_version_is_refused(host: SimulatorDriver, simulator: SimulatorSpec, version: int) -> None:
     with closing(sqlite3.connect(Path(simulator.directory) / "simulator.db")) as db:
-        db.execute("PRAGMA user_version = 999")
+        db.execute(f"PRAGMA user_version = {version}")
     driver = SimulatorDriver(simulator)
     with pytest.raises(Problem) as caught:
         driver.prepare()
@@ -98,7 +100,7 @@ def test_a_listener_that_connects_during_a_boot_hears_of_its_end(
     simulator: SimulatorSpec,
 ) -> None:
     plan, driver = new_plan(), SimulatorDriver(simulator.model_copy(update={"boot_seconds": 0.5}))
-    driver.ensure_running(plan, fresh=True)
+    driver.ensure_running(plan, fresh=True, start=1)
     with watching(host, within=20) as watch:
         eventually(
             lambda: {"agent", "address"} <= {hint.what for hint in watch.hints if hint.uid == plan.uid},
@@ -118,7 +120,7 @@ def test_a_listener_that_fell_behind_is_told_to_look_at_everything(
     listening = host.changes(stop := threading.Event())
     assert next(listening).what == "connected"
     for _ in range(3):
-        host.ensure_running(new_plan(), fresh=True)
+        host.ensure_running(new_plan(), fresh=True, start=1)
     hint = next(listening)
     assert (hint.uid, hint.what) == ("", "trimmed")
     stop.set()
