@@ -6,10 +6,11 @@ An errand is a local activity: one history event instead of six. It is therefore
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.backoff import Backoff
 from domain.image import ImageFacts, ImageSource
 from domain.model import Value
 from domain.placement import Claim, Placement
@@ -46,11 +47,28 @@ class ClaimRequest(Value):
     claim: Claim
 
 
-class Errands:
-    """Errands over one Temporal client."""
+class Survey(Value):
+    """What a VM must know of where it is declared.
 
-    def __init__(self, client: Client) -> None:
+    zones:   those that are declared, in the order a VM without a wish tries them.
+    backoff: the installation's delays before a guest that keeps ending is started again.
+    """
+
+    zones: tuple[str, ...]
+    backoff: Backoff
+
+
+class Errands:
+    """Errands over one Temporal client; `backoff` is a setting of the installation."""
+
+    def __init__(self, client: Client, backoff: Backoff = Backoff()) -> None:  # noqa: B008 - a frozen value
         self._client = client
+        self._backoff = backoff
+
+    @activity.defn
+    async def survey(self) -> Survey:
+        """Tell what a VM must know before it is placed."""
+        return Survey(zones=tuple(await self.zones()), backoff=self._backoff)
 
     @activity.defn
     async def zones(self) -> list[str]:
@@ -69,6 +87,8 @@ class Errands:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return Placement(message=f"zone {request.zone!r} is not declared")
             raise Problem.retry("ZoneUnreachable", str(error), field=request.zone) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise Problem.retry("ZoneUnreachable", "the zone did not answer in time", field=request.zone) from error
         return placement
 
     @activity.defn

@@ -1,9 +1,10 @@
-"""Heartbeats of activities that block on a thread."""
+"""Heartbeats of activities that block on a thread, or await for long."""
 
+import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from temporalio import activity
 from temporalio.exceptions import CancelledError
@@ -42,3 +43,25 @@ def heartbeating(details: Callable[[], tuple[object, ...]] = tuple) -> Iterator[
     finally:
         done.set()
         thread.join()
+
+
+@asynccontextmanager
+async def pulsing(beat: Callable[[], None] = activity.heartbeat) -> AsyncIterator[None]:
+    """Heartbeat from a task of its own while the body awaits, as seldom as the heartbeat timeout allows.
+
+    Three beats to a timeout: one may be late and one be lost before the worker counts as dead.
+    """
+    timeout = activity.info().heartbeat_timeout
+    interval = timeout.total_seconds() / 3 if timeout else INTERVAL
+
+    async def pulse() -> None:
+        while True:
+            beat()
+            await asyncio.sleep(interval)
+
+    pulsing = asyncio.create_task(pulse())
+    try:
+        yield
+    finally:
+        pulsing.cancel()
+        await asyncio.wait([pulsing])

@@ -7,10 +7,11 @@ from activities.told import Told
 from domain.guest import Observation, absent
 from domain.hypervisor import HypervisorFacts
 from domain.image import ImageFacts, ImageSource, ImportProgress
+from domain.run_strategy import Operation
 from drivers.base import Driver
 from images.cache import ImageCache
 from images.policy import FetchPolicy
-from manifests.contract import BuildOrder, ConsoleRequest, StopOrder
+from manifests.contract import BuildOrder, ConsoleRequest, FitOrder, LiveOrder, StopOrder
 
 
 class HypervisorActivities:
@@ -44,7 +45,7 @@ class HypervisorActivities:
     def ensure_running(self, order: BuildOrder) -> Observation:
         """Build what is missing and power on."""
         with heartbeating(), self._told.telling(order.plan.uid):
-            return self._told.tell(self._driver.ensure_running(order.plan, fresh=order.fresh))
+            return self._told.tell(self._driver.ensure_running(order.plan, fresh=order.fresh, start=order.start))
 
     @activity.defn(no_thread_cancel_exception=True)
     def ensure_stopped(self, order: StopOrder) -> Observation:
@@ -57,6 +58,30 @@ class HypervisorActivities:
                 beat=beat,
             )
             return self._told.tell(stopped)
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def ensure_ordered(self, order: LiveOrder) -> Observation:
+        """Carry an order out on one running incarnation: pause, unpause, soft reboot or reset."""
+        with heartbeating(), self._told.telling(order.uid):
+            match order.operation:
+                case Operation.PAUSE:
+                    seen = self._driver.ensure_paused(order.uid, incarnation=order.incarnation)
+                case Operation.UNPAUSE:
+                    seen = self._driver.ensure_resumed(order.uid, incarnation=order.incarnation)
+                case operation:
+                    seen = self._driver.ensure_rebooted(
+                        order.uid,
+                        incarnation=order.incarnation,
+                        request=order.request,
+                        hard=operation is Operation.RESET,
+                    )
+            return self._told.tell(seen)
+
+    @activity.defn(no_thread_cancel_exception=True)
+    def ensure_fitted(self, order: FitOrder) -> Observation:
+        """Bring a running incarnation as near to a plan's shape as it can come without a power-on."""
+        with heartbeating(), self._told.telling(order.plan.uid):
+            return self._told.tell(self._driver.ensure_fitted(order.plan, incarnation=order.incarnation))
 
     @activity.defn(no_thread_cancel_exception=True)
     def ensure_removed(self, uid: str) -> None:

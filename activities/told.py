@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
-from domain.guest import Observation
+from domain.guest import Observation, Power
 
 
 class News(IntEnum):
@@ -67,9 +67,11 @@ class Told:
             return uid in self._busy
 
     def news(self, seen: Observation) -> News:
-        """Return how urgently the VM must be told this."""
+        """Return how urgently the VM must be told this. That what nobody knew of is absent is no news."""
         with self._lock:
             told = self._told.get(seen.uid)
+        if told is None and seen.power is Power.ABSENT:
+            return News.NONE
         if told is None or (told.power, told.incarnation) != (seen.power, seen.incarnation):
             return News.URGENT
         return News.NONE if told.guest == seen.guest else News.GENTLE

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from domain.guest import Power
 from domain.model import Value
 
 
@@ -90,6 +91,19 @@ class HypervisorFacts(Value):
     accelerator_reason: str
     cpus: int
     memory: int
+
+
+class Orphan(Value):
+    """A domain vmflow built here that belongs to no VM: its VM's workflow was ended without a deletion.
+
+    owner:   `<namespace>/<name>` of the VM it was built for; empty when the domain does not say.
+    trouble: why it could not be discarded when an operator asked for that.
+    """
+
+    uid: str
+    owner: str
+    power: Power
+    trouble: str = ""
 
 
 def claimable(spec: HypervisorSpec, facts: HypervisorFacts) -> Capacity:

@@ -1,21 +1,22 @@
 """One VM's life so far: what it was asked to be, what is known of it, what it waits for.
 
-A `Life` is all a VM workflow remembers. Intent (what people asked) and facts (what the hypervisor said) are changed by
-the functions below and by nothing else.
+A `Life` is all a VM workflow remembers. Facts (what the hypervisor said) are changed by the functions below; intent
+(what people asked) by those of domain/requests.py; and by nothing else.
 """
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.backoff import Backoff, delay
+from domain.evidence import evidence, outdated
 from domain.guest import Observation, Power, absent
+from domain.hypervisor import Capacity
 from domain.image import ImageFacts
 from domain.machine import MachineSpec
 from domain.model import Value
+from domain.names import SUFFIX
 from domain.problem import Verdict
-from domain.run_strategy import TRANSITIONS, Operation, RunStrategy, wanted_after_exit, wanted_at_creation
-
-REMEMBERED_REQUESTS = 100
-"""How many request ids a VM remembers, so that a repeated request is recognised over continue-as-new."""
+from domain.run_strategy import Operation, RunStrategy, wanted_after_exit, wanted_at_creation
 
 BOOT_PATIENCE = timedelta(minutes=10)
 """How long a guest may be silent (no agent, no address) before it counts as running all the same."""
@@ -32,26 +33,53 @@ class Hold(Value):
     attempts: int = 1
 
 
+class Order(Value):
+    """A live operation that waits to be carried out on one incarnation; request: the id it was asked with."""
+
+    operation: Operation
+    incarnation: str
+    request: str
+
+
+class Asked(Value):
+    """The last operation somebody asked for: which, who (as far as they said), and when."""
+
+    operation: str
+    by: str = ""
+    at: datetime
+
+
 class Life(Value):
     """A VM between two steps.
 
+    generation:  counts the declarations of this VM; an edit that changes what is wanted begins the next.
     strategy:    the current run strategy (`spec.run_strategy` is the one asked for at creation).
     wanted:      whether the guest is to run now, for the strategies that leave it to requests and exits.
     ending:      the incarnation a restart must end; empty when none.
     spared:      an incarnation that was to end and was wanted again before it did. It may have been told to shut down
                  already, so its end is vmflow's doing, not the guest's; empty when none.
+    orders:      live operations on the running incarnation, in the order they were asked for.
+    start:       number of the power-on that is wanted next; one that happened is never ordered again.
     asked:       zones that may hold a claim of this VM, from before the first claim is sent.
     hypervisor:  where it is placed; empty before.
+    claimed:     the room that its zone was last asked for, from before that claim is sent.
+    granted:     the room it holds there.
+    cramped:     why the zone cannot grant the room that is needed; empty again when there may be some.
     image:       the cached image at that hypervisor, once known to be there.
     lost:        the hypervisor turned out not to have the image it was believed to have.
     touched:     the hypervisor may hold something of this VM, from before the first order is sent.
+    suffix:      characters of the domain's name that are hashed.
     provisioned: its root disk has been built; from then on a missing disk is lost data.
     observed:    the last word of the hypervisor; stale when a wake says it may have changed.
+    adrift:      the hypervisor is known to be out of reach.
+    fitted:      incarnation, declaration and room that a fitting was tried for: it is tried once for each.
     released:    everything was given back; what is left of this life is its end.
     exits:       how many incarnations ended; started: when the current one was powered on.
+    ends:        ends in a row that nobody asked for; again: the guest is not started again before.
     """
 
     spec: MachineSpec
+    generation: int = 1
     uid: str
     created: datetime
     strategy: RunStrategy
@@ -60,21 +88,32 @@ class Life(Value):
     deleting: datetime | None = None
     ending: str = ""
     spared: str = ""
+    orders: tuple[Order, ...] = ()
+    start: int = 1
+    backoff: Backoff = Backoff()
     asked: tuple[str, ...] = ()
     zone: str = ""
     hypervisor: str = ""
+    claimed: Capacity | None = None
+    granted: Capacity | None = None
+    cramped: str = ""
     image: ImageFacts | None = None
     lost: bool = False
     touched: bool = False
+    suffix: int = SUFFIX
     provisioned: bool = False
     observed: Observation
     stale: bool = False
+    adrift: bool = False
+    fitted: str = ""
     exits: int = 0
     started: datetime | None = None
+    ends: int = 0
+    again: datetime | None = None
     hold: Hold | None = None
     released: bool = False
     requests: tuple[str, ...] = ()
-    last_operation: str = ""
+    last: Asked | None = None
 
     def but(self, **changes: object) -> "Life":
         """Return this life with some fields changed."""
@@ -86,6 +125,8 @@ class Wake(StrEnum):
 
     GUEST = "guest"
     IMAGE = "image"
+    LOST = "lost"
+    """The hypervisor is out of reach: nothing is known of the guest until a wake about it says to look again."""
     ROOM = "room"
 
 
@@ -101,65 +142,67 @@ def born(spec: MachineSpec, uid: str, now: datetime) -> Life:
     )
 
 
-def asked_for(life: Life, operation: Operation, request: str, *, force: bool = False) -> Life:
-    """Record an operation; one whose request id is known changes nothing.
-
-    What the table does not list keeps the strategy: a forced stop of a guest that ignores an earlier one.
-    """
-    if request in life.requests:
-        return life
-    return life.but(
-        strategy=TRANSITIONS.get((life.strategy, operation), life.strategy),
-        wanted=operation is not Operation.STOP,
-        ending=life.observed.incarnation if operation is Operation.RESTART else "",
-        spared=_spared(life) if operation is Operation.START else "",
-        forced=force,
-        hold=None,
-        requests=(*life.requests, request)[-REMEMBERED_REQUESTS:],
-        last_operation=operation.value,
-    )
-
-
-def deleted(life: Life, now: datetime) -> Life:
-    """Record that the VM is to go; nothing takes that back."""
-    return life if life.deleting else life.but(deleting=now, ending="", hold=None)
-
-
 def woken(life: Life, wake: Wake) -> Life:
     """Record a hint: what was held is tried again.
 
-    A hint about the guest makes the last observation stale; one about the image says that a lost one was looked for.
+    A hint about the guest makes the last observation stale; one about the image says that a lost one was looked for;
+    one about room that a zone may grant what it could not.
     """
+    if wake is Wake.LOST:
+        return life.but(adrift=life.touched)
     return life.but(
         hold=None,
         stale=life.stale or (wake is Wake.GUEST and life.touched),
         lost=life.lost and wake is not Wake.IMAGE,
+        cramped="" if wake is Wake.ROOM else life.cramped,
     )
 
 
 def learned(life: Life, seen: Observation, now: datetime) -> Life:
-    """Record what the hypervisor said, and what the end of an incarnation means for the run strategy."""
+    """Record what the hypervisor said, and what the end of an incarnation means for the run strategy.
+
+    What is older than the last word changes nothing.
+    """
+    if outdated(life.observed, seen):
+        return life.but(stale=False)
     before = life.observed.incarnation
-    ended = before not in {"", seen.incarnation}
+    ended = before not in {"", seen.incarnation} or _came_and_went(life, seen)
     begun = seen.alive and seen.incarnation != before
-    wanted = life.wanted
-    if ended and not seen.alive and before not in {life.ending, life.spared} and life.wanted:
-        wanted = wanted_after_exit(life.strategy, seen.cause)
-    return life.but(
+    after = life.but(
         observed=seen,
         stale=False,
+        adrift=False,
         hold=None,
-        wanted=wanted,
-        ending="" if ended else life.ending,
-        spared="" if ended else life.spared,
-        forced=life.forced and not ended,
-        exits=life.exits + (1 if ended else 0),
+        orders=tuple(each for each in life.orders if each.incarnation == seen.incarnation),
         started=now if begun else life.started,
         provisioned=life.provisioned or seen.power is not Power.ABSENT,
     )
+    return _exited(life, after, now) if ended else after
 
 
-def _spared(life: Life) -> str:
-    """Return the incarnation a start takes back from a stop or a restart; empty when it was not to end."""
-    to_end = not life.wanted or bool(life.ending) or bool(life.spared)
-    return life.observed.incarnation if to_end else ""
+def _came_and_went(life: Life, seen: Observation) -> bool:
+    """Return whether the wanted power-on happened and ended before anybody saw the guest run."""
+    return not life.observed.alive and not seen.alive and seen.start >= life.start
+
+
+def _exited(life: Life, after: Life, now: datetime) -> Life:
+    """Return a life after an incarnation's end: the run strategy says whether another follows, the backoff when."""
+    before, seen = life.observed, after.observed
+    gone = after.but(
+        ending="",
+        spared="",
+        forced=False,
+        exits=life.exits + 1,
+        start=max(life.start, seen.start) + 1,
+    )
+    ordered = before.incarnation in {life.ending, life.spared} - {""} or not life.wanted or life.deleting
+    if ordered or evidence(seen) is None:
+        return gone
+    healthy = before.alive and life.started is not None and (now - life.started).total_seconds() >= life.backoff.healthy
+    ends = 1 if healthy else life.ends + 1
+    wait = delay(life.backoff, ends, life.uid)
+    return gone.but(
+        wanted=wanted_after_exit(life.strategy, seen.cause),
+        ends=ends,
+        again=now + wait if wait else None,
+    )

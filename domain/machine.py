@@ -3,7 +3,7 @@
 from domain.guest import GuestPlan, default_mac
 from domain.image import ImageSource, image_key
 from domain.model import Value
-from domain.names import domain_name, hostname
+from domain.names import SUFFIX, domain_name, hostname
 from domain.run_strategy import RunStrategy
 
 DEFAULT_GRACE = 60.0
@@ -21,6 +21,8 @@ class MachineSpec(Value):
     cpus: int
     cpu_model: str = ""
     memory: int
+    max_cpus: int = 0
+    max_memory: int = 0
     disk: int
     source: ImageSource
     user_data: str = ""
@@ -37,15 +39,17 @@ class MachineSpec(Value):
         return image_key(self.namespace, self.source)
 
 
-def guest_plan(spec: MachineSpec, uid: str) -> GuestPlan:
-    """Return what a driver must build for a machine."""
+def guest_plan(spec: MachineSpec, uid: str, *, suffix: int = SUFFIX) -> GuestPlan:
+    """Return what a driver must build for a machine; suffix as in `domain.names.domain_name`."""
     return GuestPlan(
         uid=uid,
-        name=domain_name(spec.name, uid),
+        name=domain_name(spec.name, uid, length=suffix),
         owner=f"{spec.namespace}/{spec.name}",
         hostname=hostname(spec.name),
         cpus=spec.cpus,
         memory=spec.memory,
+        max_cpus=max(spec.cpus, spec.max_cpus),
+        max_memory=max(spec.memory, spec.max_memory),
         cpu_model=spec.cpu_model,
         disk=spec.disk,
         image=spec.image,

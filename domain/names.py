@@ -10,6 +10,14 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' safe alphabet for generated names: no vowels and no look-alikes, so no words appear by chance."""
 
 
+SUFFIX = 5
+"""Characters of a domain's name that are hashed, unless that name is taken."""
+
+
+LONGEST_SUFFIX = 20
+"""Where lengthening a taken name ends: by then it is not chance that takes it."""
+
+
 def check_name(text: str) -> str:
     """Return a DNS-1123 subdomain unchanged; a ValueError says what a name may look like (RFC 1123)."""
     if len(text) > _NAME_LIMIT or not all(_LABEL.fullmatch(part) for part in text.split(".")):
@@ -28,7 +36,7 @@ def check_label(text: str) -> str:
     return text
 
 
-def domain_name(name: str, uid: str, *, length: int = 5) -> str:
+def domain_name(name: str, uid: str, *, length: int = SUFFIX) -> str:
     """Return the domain's name on a hypervisor: `managed-virtualserver-` and a hash of name and UID.
 
     The form is VirtualServer's own (`status.vm.name`, as in `managed-virtualserver-9dda9`): short whatever the VM is

@@ -1,7 +1,8 @@
 """Placement: a zone's ledger of what its hypervisors hold and who claimed it.
 
 Every function takes a ledger and returns the next one. Claims are keyed by the VM's UID, so claiming twice is claiming
-once, and releasing what is not claimed changes nothing.
+once, and releasing what is not claimed changes nothing. A claim of another size changes the one that is held, where it
+is held: room is never given up for room that may not come.
 """
 
 from collections import Counter
@@ -51,7 +52,8 @@ class Member(Value):
 class Ledger(Value):
     """Members by name, placed claims and waiting claims by VM UID; gone: UIDs of VMs whose life is over.
 
-    A claim that was sent before its VM's worker died may arrive after the VM is gone: it must not be granted.
+    A VM that holds room and waits as well wants more than it holds. A claim that was sent before its VM's worker died
+    may arrive after the VM is gone: it must not be granted.
     """
 
     members: dict[str, Member] = Field(default_factory=dict)
@@ -61,12 +63,15 @@ class Ledger(Value):
 
 
 class Placement(Value):
-    """The answer to a claim: a hypervisor, or none and the sentence that says why with the numbers.
+    """The answer to a claim: where room is held and how much of it, or the sentence that says why not with the numbers.
 
+    hypervisor, size: what the VM holds now; none when it holds nothing. It may be less, or more, than was claimed.
+    message: why what was claimed is not held; empty when it is.
     waiting: the ledger remembers the claim, and its VM is woken when there may be room.
     """
 
     hypervisor: str = ""
+    size: Capacity | None = None
     message: str = ""
     waiting: bool = False
 
@@ -93,20 +98,57 @@ def place(ledger: Ledger, claim: Claim) -> tuple[Ledger, Placement]:
         return ledger, Placement(message="the VM is gone")
     held = ledger.placed.get(claim.uid)
     if held is not None:
-        return ledger, Placement(hypervisor=held.hypervisor)
+        return _resize(ledger, held, claim)
     found = offers(ledger)
     fitting = [name for name, offer in found.items() if _fits(claim.size, offer)]
     if not fitting:
-        waiting = {**ledger.waiting, claim.uid: claim}
-        return ledger.model_copy(update={"waiting": waiting}), Placement(
-            message=_no_room(claim.size, found),
-            waiting=True,
-        )
-    chosen = max(fitting, key=lambda name: found[name].memory)
-    placed = {**ledger.placed, claim.uid: Placed(claim=claim, hypervisor=chosen)}
-    return ledger.model_copy(update={"placed": placed, "waiting": _without(ledger.waiting, claim.uid)}), Placement(
-        hypervisor=chosen,
-    )
+        return _wait(ledger, claim), Placement(message=_no_room(claim.size, found), waiting=True)
+    return _hold(ledger, claim, max(fitting, key=lambda name: found[name].memory))
+
+
+def held_by(ledger: Ledger, uid: str, message: str) -> Placement:
+    """Return what a VM holds as the answer to a claim that is not considered; the message says why it is not."""
+    held = ledger.placed.get(uid)
+    if held is None:
+        return Placement(message=message)
+    return Placement(hypervisor=held.hypervisor, size=held.claim.size, message=message)
+
+
+def claims_on(ledger: Ledger, hypervisor: str) -> list[Claim]:
+    """Return the claims that hold room on a hypervisor, and those that wait and hold none anywhere."""
+    placed = [each.claim for each in ledger.placed.values() if each.hypervisor == hypervisor]
+    return placed + [claim for uid, claim in ledger.waiting.items() if uid not in ledger.placed]
+
+
+def _resize(ledger: Ledger, held: Placed, claim: Claim) -> tuple[Ledger, Placement]:
+    """Change what is held, on its hypervisor, if that has the room; else it stays, and the VM waits for more."""
+    found = offers(ledger)
+    if not _grows(held, claim.size, found):
+        why = _no_more_room(held, claim.size, found)
+        answer = Placement(hypervisor=held.hypervisor, size=held.claim.size, message=why, waiting=True)
+        return _wait(ledger, claim), answer
+    if claim == held.claim and claim.uid not in ledger.waiting:
+        return ledger, Placement(hypervisor=held.hypervisor, size=claim.size)
+    return _hold(ledger, claim, held.hypervisor)
+
+
+def _grows(held: Placed, size: Capacity, found: dict[str, Capacity]) -> bool:
+    """Return whether a claim may be changed to this size: what it has and what is free beside it are enough.
+
+    What does not grow needs no room, and so nobody's leave: also on a member that is not ready, or has shrunk.
+    """
+    before, free = held.claim.size, found.get(held.hypervisor, Capacity(cpus=0, memory=0))
+    return size.cpus <= before.cpus + free.cpus and size.memory <= before.memory + free.memory
+
+
+def _hold(ledger: Ledger, claim: Claim, hypervisor: str) -> tuple[Ledger, Placement]:
+    placed = {**ledger.placed, claim.uid: Placed(claim=claim, hypervisor=hypervisor)}
+    after = ledger.model_copy(update={"placed": placed, "waiting": _without(ledger.waiting, claim.uid)})
+    return after, Placement(hypervisor=hypervisor, size=claim.size)
+
+
+def _wait(ledger: Ledger, claim: Claim) -> Ledger:
+    return ledger.model_copy(update={"waiting": {**ledger.waiting, claim.uid: claim}})
 
 
 def depart(ledger: Ledger, uid: str) -> Ledger:
@@ -122,6 +164,12 @@ def release(ledger: Ledger, uid: str) -> Ledger:
     )
 
 
+def forget(ledger: Ledger, vm: str) -> Ledger:
+    """Stop waiting on behalf of a VM, by its workflow's id; what it holds stays."""
+    waiting = {uid: claim for uid, claim in ledger.waiting.items() if claim.vm != vm}
+    return ledger.model_copy(update={"waiting": waiting})
+
+
 def join(ledger: Ledger, name: str, member: Member) -> Ledger:
     """Add a hypervisor or renew what is known of it; claims on it stay."""
     return ledger.model_copy(update={"members": {**ledger.members, name: member}})
@@ -133,9 +181,16 @@ def leave(ledger: Ledger, name: str) -> Ledger:
 
 
 def to_wake(ledger: Ledger) -> tuple[str, ...]:
-    """Return the workflow ids of waiting VMs that could be placed now, were each alone."""
-    found = offers(ledger).values()
-    return tuple(claim.vm for claim in ledger.waiting.values() if any(_fits(claim.size, offer) for offer in found))
+    """Return the workflow ids of waiting VMs that could get what they wait for now, were each alone."""
+    found = offers(ledger)
+
+    def could_get(claim: Claim) -> bool:
+        held = ledger.placed.get(claim.uid)
+        if held is not None:
+            return _grows(held, claim.size, found)
+        return any(_fits(claim.size, offer) for offer in found.values())
+
+    return tuple(claim.vm for claim in ledger.waiting.values() if could_get(claim))
 
 
 def _fits(size: Capacity, offer: Capacity) -> bool:
@@ -149,6 +204,15 @@ def _without(items: dict[str, _T], key: str) -> dict[str, _T]:
 def _no_room(size: Capacity, found: dict[str, Capacity]) -> str:
     if not found:
         return "no hypervisor of the zone is ready"
-    wish = f"{size.cpus} CPU and {format_bytes(size.memory)}"
-    told = "; ".join(f"{name} has {offer.cpus} CPU and {format_bytes(offer.memory)}" for name, offer in found.items())
-    return f"0/{len(found)} hypervisors have {wish} free: {told}"
+    told = "; ".join(f"{name} has {_told(offer)}" for name, offer in found.items())
+    return f"0/{len(found)} hypervisors have {_told(size)} free: {told}"
+
+
+def _no_more_room(held: Placed, size: Capacity, found: dict[str, Capacity]) -> str:
+    free = found.get(held.hypervisor)
+    beside = f"{_told(free)} free beside it" if free else "nothing to give: it is not ready"
+    return f"{_told(size)} wanted, {_told(held.claim.size)} held: {held.hypervisor} has {beside}"
+
+
+def _told(size: Capacity) -> str:
+    return f"{size.cpus} CPU and {format_bytes(size.memory)}"

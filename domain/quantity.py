@@ -27,6 +27,21 @@ _LIMIT = 2**63 - 1
 _QUANTITY = re.compile(r"(?P<number>\d{1,19}(?:\.\d{1,9})?)(?P<suffix>[A-Za-z]{0,2})", re.ASCII)
 
 
+_AMOUNT = re.compile(
+    r"(?P<number>\d{1,19}(?:\.\d{0,9})?|\.\d{1,9})(?:[eE](?P<exponent>[+-]?\d{1,2})|(?P<suffix>[A-Za-z]{0,2}))",
+    re.ASCII,
+)
+_SCALES: dict[str, Decimal | int] = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), **_SUFFIXES}
+
+
+def parse_amount(text: str | float) -> Decimal:
+    """Return the number any Kubernetes quantity means: `500m`, `1e3`, `1.5Gi`; a ValueError tells what is wrong."""
+    match = _AMOUNT.fullmatch(str(text))
+    if match is None or (match["suffix"] or "") not in _SCALES:
+        raise ValueError(f"{shortened(text)} is not a quantity; write for example 10, 500m or 8Gi")
+    return Decimal(match["number"]).scaleb(int(match["exponent"] or 0)) * _SCALES[match["suffix"] or ""]
+
+
 def parse_bytes(text: str | int) -> int:
     """Return the bytes a quantity such as `8Gi`, `500M` or 1024 means; a ValueError tells what is wrong with it."""
     match = _QUANTITY.fullmatch(str(text))

@@ -25,6 +25,14 @@ class Operation(StrEnum):
     START = "start"
     STOP = "stop"
     RESTART = "restart"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    SOFT_REBOOT = "softreboot"
+    RESET = "reset"
+
+
+LIVE = frozenset({Operation.PAUSE, Operation.UNPAUSE, Operation.SOFT_REBOOT, Operation.RESET})
+"""Operations on the running incarnation. They ignore the run strategy and leave it as it is."""
 
 
 _ALWAYS, _RERUN, _MANUAL, _HALTED, _ONCE = RunStrategy

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from domain.guest import Power, StopCause
 from domain.life import Life
-from domain.lifecycle import Goal, Step, goal, next_step, up
+from domain.lifecycle import Goal, Step, backing_off, goal, next_step, restart_required, up
 from domain.model import Value
 from domain.problem import Verdict
 
@@ -24,6 +24,9 @@ class PrintableStatus(StrEnum):
     PAUSED = "Paused"
     STOPPING = "Stopping"
     TERMINATING = "Terminating"
+    CRASH_LOOP_BACK_OFF = "CrashLoopBackOff"
+    MIGRATING = "Migrating"
+    """Part of the kind's vocabulary; no VM migrates yet."""
     UNKNOWN = "Unknown"
     FAILED_UNSCHEDULABLE = "FailedUnschedulable"
 
@@ -35,22 +38,34 @@ class Reason(StrEnum):
     HYPERVISOR_UNREACHABLE = "HypervisorUnreachable"
     HYPERVISOR_NOT_SERVED = "HypervisorNotServed"
     IMPORTING = "Importing"
+    HYPERVISOR_LOST = "HypervisorLost"
+    CRASH_LOOP_BACK_OFF = "CrashLoopBackOff"
 
 
 class ConditionType(StrEnum):
-    """The conditions of a VirtualServer."""
+    """The conditions of a VirtualServer. The last two are there only while they are true, as KubeVirt's are."""
 
     DATA_IMPORTED = "DataImported"
     READY = "Ready"
     FAILURE = "Failure"
     PAUSED = "Paused"
+    RESTART_REQUIRED = "RestartRequired"
+    RESIZE_PENDING = "ResizePending"
+
+
+class Truth(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
 
 
 class Condition(Value):
     """One condition; `since` is when its status last changed, shown as lastTransitionTime."""
 
     type: ConditionType
-    status: bool
+    status: Truth
     reason: str
     message: str
     since: datetime
@@ -69,6 +84,9 @@ _WORKING = {
     Step.RUN: ("Starting", "building what is missing and powering on"),
     Step.OBSERVE: ("Observing", "asking the hypervisor"),
     Step.STOP: ("ShuttingDown", "asking the guest to shut down"),
+    Step.ORDER: ("Operating", "carrying out what was asked of the running guest"),
+    Step.RECLAIM: ("Resizing", "asking the zone for other room"),
+    Step.FIT: ("Resizing", "fitting the running guest to what is declared"),
     Step.REMOVE: ("Removing", "removing the domain and its disks"),
     Step.RELEASE: ("Releasing", "giving its room back"),
     Step.END: ("Gone", "nothing is left"),
@@ -87,21 +105,24 @@ _CRASHES = {StopCause.FAILED: "GuestFailed", StopCause.CRASHED: "GuestCrashed"}
 
 _IMPORTED = ("Succeeded", "Root disk has been imported successfully.")
 _PAUSED = ("Paused", "the guest is paused")
+_NO_GUEST = "VMINotExists"
+_RESTART = ("RestartRequired", "parts of the declaration take effect at the next power-on; restart the VM")
 
 
 def printable_status(life: Life, now: datetime) -> PrintableStatus:
     """Return the one word. The rules are ordered: the first that applies wins."""
     reason = life.hold.reason if life.hold else ""
-    power = life.observed.power
+    wanted = goal(life)
     rules = (
-        (goal(life) is Goal.GO, PrintableStatus.TERMINATING),
+        (wanted is Goal.GO, PrintableStatus.TERMINATING),
         (reason == Reason.UNSCHEDULABLE, PrintableStatus.FAILED_UNSCHEDULABLE),
-        (reason in _UNREACHABLE and life.provisioned, PrintableStatus.UNKNOWN),
+        (_unknown(life), PrintableStatus.UNKNOWN),
         (not life.provisioned, PrintableStatus.PROVISIONING),
-        (life.observed.alive and (goal(life) is Goal.STOP or bool(life.ending)), PrintableStatus.STOPPING),
-        (power is Power.PAUSED, PrintableStatus.PAUSED),
+        (life.observed.alive and (wanted is Goal.STOP or bool(life.ending)), PrintableStatus.STOPPING),
+        (life.observed.paused, PrintableStatus.PAUSED),
         (up(life, now), PrintableStatus.RUNNING),
-        (goal(life) is Goal.RUN, PrintableStatus.STARTING),
+        (backing_off(life, now), PrintableStatus.CRASH_LOOP_BACK_OFF),
+        (wanted is Goal.RUN, PrintableStatus.STARTING),
         (True, PrintableStatus.STOPPED),
     )
     return next(word for applies, word in rules if applies)
@@ -111,12 +132,53 @@ def explain(life: Life, now: datetime) -> tuple[str, str]:
     """Return reason and message: what holds the VM up, else what it is doing, else how it is."""
     if life.hold:
         return life.hold.reason, f"{life.hold.field}: {life.hold.message}" if life.hold.field else life.hold.message
+    if life.adrift and not life.stale:
+        known = life.observed.power.value.lower()
+        return Reason.HYPERVISOR_LOST, f"{life.hypervisor} is out of reach; when last seen, the guest was {known}"
+    if backing_off(life, now):
+        return Reason.CRASH_LOOP_BACK_OFF, _backoff(life)
     step = next_step(life)
     return _at_rest(life, now) if step is Step.REST else _WORKING[step]
 
 
+def conditions(life: Life, before: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
+    """Return the conditions; `since` is kept from `before` where the status is the same."""
+    reason, message = explain(life, now)
+    paused = life.observed.paused
+    imported = life.image is not None
+    states = [
+        (ConditionType.DATA_IMPORTED, imported, *(_IMPORTED if imported else (reason, message))),
+        (ConditionType.READY, *_ready(life, reason, message)),
+        (ConditionType.FAILURE, *_failure(life, reason, message)),
+        (ConditionType.PAUSED, paused, *(_PAUSED if paused else ("NotPaused", "the guest is not paused"))),
+    ]
+    if restart_required(life):
+        states.append((ConditionType.RESTART_REQUIRED, True, *_RESTART))
+    if life.cramped:
+        states.append((ConditionType.RESIZE_PENDING, True, "NoRoom", life.cramped))
+    since = {(each.type, each.status): each.since for each in before}
+    truths = [(kind, truth(status), why, text) for kind, status, why, text in states]
+    return tuple(
+        Condition(type=kind, status=status, reason=why, message=text, since=since.get((kind, status), now))
+        for kind, status, why, text in truths
+    )
+
+
+def truth(known: bool | None) -> Truth:  # noqa: FBT001 - a truth value is what it turns into a word
+    """Return a condition's status; None means that nobody can say."""
+    if known is None:
+        return Truth.UNKNOWN
+    return Truth.TRUE if known else Truth.FALSE
+
+
+def _unknown(life: Life) -> bool:
+    """Return whether nobody can say how the guest is: its hypervisor is out of reach."""
+    held = life.hold is not None and life.hold.reason in _UNREACHABLE
+    return life.provisioned and (life.adrift or held)
+
+
 def _at_rest(life: Life, now: datetime) -> tuple[str, str]:
-    if life.observed.power is Power.PAUSED:
+    if life.observed.paused:
         return _PAUSED
     if life.observed.booted:
         return "GuestBooted", f"the guest is up on {life.hypervisor}"
@@ -127,28 +189,23 @@ def _at_rest(life: Life, now: datetime) -> tuple[str, str]:
     return "GuestOff", _EXITS[life.observed.cause]
 
 
-def conditions(life: Life, before: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
-    """Return the conditions; `since` is kept from `before` where the status is the same."""
-    reason, message = explain(life, now)
-    booted = life.observed.booted
-    paused = life.observed.power is Power.PAUSED
-    imported = life.image is not None
-    states = (
-        (ConditionType.DATA_IMPORTED, imported, *(_IMPORTED if imported else (reason, message))),
-        (ConditionType.READY, booted, reason, message),
-        (ConditionType.FAILURE, *_failure(life, reason, message)),
-        (ConditionType.PAUSED, paused, *(_PAUSED if paused else ("NotPaused", "the guest is not paused"))),
-    )
-    since = {(each.type, each.status): each.since for each in before}
-    return tuple(
-        Condition(type=kind, status=status, reason=why, message=text, since=since.get((kind, status), now))
-        for kind, status, why, text in states
-    )
+def _backoff(life: Life) -> str:
+    again = life.again.strftime("%H:%M:%S UTC") if life.again else "once"
+    return f"{_EXITS[life.observed.cause]}; it ended {life.ends} times in a row and is started again at {again}"
+
+
+def _ready(life: Life, reason: str, message: str) -> tuple[bool | None, str, str]:
+    """Return the Ready condition: the operating system is up, and it is to stay so."""
+    if _unknown(life):
+        return None, reason, message
+    if life.provisioned and not life.observed.alive:
+        return False, _NO_GUEST, f"VMI does not exist: {message}"
+    return life.observed.booted and goal(life) is Goal.RUN and not life.ending, reason, message
 
 
 def _failure(life: Life, reason: str, message: str) -> tuple[bool, str, str]:
-    """Return the Failure condition: a step that failed, else a guest that ended as nobody wished."""
-    if life.hold is not None and life.hold.verdict is not Verdict.WAIT:
+    """Return the Failure condition: a step that failed for good, else a guest that ended as nobody wished."""
+    if life.hold is not None and life.hold.verdict is Verdict.TERMINAL:
         return True, reason, message
     if life.observed.power is Power.OFF and life.observed.cause in _CRASHES:
         return True, _CRASHES[life.observed.cause], _EXITS[life.observed.cause]

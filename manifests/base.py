@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from reprlib import repr as shortened
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -22,9 +22,20 @@ DEFAULT_NAMESPACE = "default"
 
 
 class Schema(BaseModel):
-    """A part of a manifest: camelCase on the wire, unknown fields refused, control characters refused in every text."""
+    """A part of a manifest: camelCase on the wire, unknown fields refused, control characters refused in every text.
+
+    A field that is null was not written: that is how Kubernetes reads it, and how its tools print what is empty.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, written: object) -> object:
+        if not isinstance(written, Mapping):
+            return written
+        known = {*cls.model_fields, *(each.alias for each in cls.model_fields.values())}
+        return {key: value for key, value in written.items() if value is not None or key not in known}
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -134,26 +145,58 @@ Annotations = Annotated[dict[LabelKey, Text], AfterValidator(_small)]
 
 
 class ObjectMeta(Schema):
-    """Metadata that people write. What the server adds (uid, creationTimestamp, ...) is accepted and not kept."""
+    """Metadata that people write. What the server adds (uid, creationTimestamp, ...) is accepted and not kept.
+
+    name: what the object is called; a DNS name, and unique among the objects of its kind in its namespace.
+    generateName: what a generated name begins with, where no name is written.
+    labels: words to select objects by.
+    annotations: what people and tools note about the object.
+    finalizers: kept as written; a deletion does not wait for them.
+    ownerReferences: kept as written; owners' deletion does not follow them.
+    managedFields: who set which field, kept by the server for server-side apply.
+    uid: this object and no other of the same name, before or after; the server's.
+    generation: counts the declarations of this object; the server's.
+    resourceVersion: changes with every change of the object; a write that names it is refused when it is outdated.
+    creationTimestamp: when the object was created; the server's.
+    deletionTimestamp: when its deletion was asked for; the server's.
+    deletionGracePeriodSeconds: the server's.
+    selfLink: not used any more.
+    """
 
     name: Name
+    generate_name: str | None = Field(default=None, max_length=253)
     labels: Labels = Field(default_factory=dict)
     annotations: Annotations = Field(default_factory=dict)
+    finalizers: list[Line] | None = None
+    owner_references: list[dict[str, Any]] | None = None
+    managed_fields: list[dict[str, Any]] | None = None
     uid: str | None = Field(default=None, exclude=True)
     generation: int | None = Field(default=None, exclude=True)
     resource_version: str | None = Field(default=None, exclude=True)
     creation_timestamp: str | None = Field(default=None, exclude=True)
     deletion_timestamp: str | None = Field(default=None, exclude=True)
+    deletion_grace_period_seconds: int | None = Field(default=None, exclude=True)
+    self_link: str | None = Field(default=None, exclude=True)
+
+
+SERVER_MADE = frozenset(str(field.alias) for field in ObjectMeta.model_fields.values() if field.exclude)
+"""Fields of metadata that only the server writes."""
 
 
 class NamespacedMeta(ObjectMeta):
-    """Metadata of an object in a namespace."""
+    """Metadata of an object in a namespace.
+
+    namespace: where the object is; `default` where it says nothing.
+    """
 
     namespace: NamespaceName = DEFAULT_NAMESPACE
 
 
 class Manifest(Schema):
     """An object as people write it. A status that comes along (an edited `get -o yaml`) is accepted and not kept."""
+
+    SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose values are shown to nobody unless they are sealed."""
 
     api_version: str
     kind: str
@@ -168,6 +211,30 @@ class Manifest(Schema):
     def document(self) -> dict[str, Any]:
         """Return the manifest as it goes over the wire: camelCase, defaults filled in, nothing null."""
         return self.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+    def content(self) -> dict[str, Any]:
+        """Return what the object is, without what it is called: a change of it begins a new generation."""
+        return {name: value for name, value in self.document().items() if name != "metadata"}
+
+    def standing(self) -> dict[str, Any]:
+        """Return the status of an object that is only declared; empty for kinds that have none."""
+        return {}
+
+    def check_edit(self, before: Self) -> None:
+        """Raise InvalidManifestError naming every field in which this edit changes what such an object keeps."""
+
+    def check_at_rest(self) -> None:
+        """Raise InvalidManifestError when this must not be stored as it is."""
+
+
+Kept = tuple[str, object, object]
+"""A field that an edit must keep: its path, its value before, and as it is to be."""
+
+
+def check_kept(*kept: Kept, why: str = "field is immutable") -> None:
+    """Raise InvalidManifestError naming every field that is not what it was, in Kubernetes' words."""
+    if errors := [(field, why) for field, was, to_be in kept if was != to_be]:
+        raise InvalidManifestError(errors)
 
 
 class InvalidManifestError(Problem):

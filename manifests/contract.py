@@ -1,11 +1,19 @@
 """The wire contract: what any Temporal client may rely on. docs/contract.md tells it in prose; tests compare."""
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Annotated, Any
 
+from pydantic import Field
 from temporalio.api.enums.v1 import IndexedValueType
 
+from domain.channel import Endpoint
 from domain.guest import GuestPlan
+from domain.hypervisor import Orphan
 from domain.model import Value
+from domain.run_strategy import Operation
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LIFECYCLE_QUEUE = "lifecycle"
 """Workflows of objects with a life, and their short errands to other workflows."""
@@ -28,6 +36,11 @@ def workflow_id(kind: str, name: str, namespace: str = "") -> str:
     return f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}"
 
 
+def version_at(moment: datetime) -> int:
+    """Return the least resource version of what is published at a moment: microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
 class WorkflowType(StrEnum):
     """Workflow types that can be started from outside."""
 
@@ -36,6 +49,9 @@ class WorkflowType(StrEnum):
     HYPERVISOR = "Hypervisor"
     ZONE = "Zone"
     CONSOLE = "Console"
+    CHANNEL = "Channel"
+    NAMESPACE = "Namespace"
+    DECLARATION = "Declaration"
 
 
 class Signal(StrEnum):
@@ -48,15 +64,28 @@ class Signal(StrEnum):
     JOIN = "join"
     LEAVE = "leave"
     RELEASE = "release"
+    REPORT = "report"
 
 
 class Update(StrEnum):
-    """Updates. `claim` is a VM's question to its zone."""
+    """Updates. `claim` is a VM's question to its zone; `discard` is for a Hypervisor, the others are for VMs."""
 
     START = "start"
     STOP = "stop"
     RESTART = "restart"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    SOFT_REBOOT = "softreboot"
+    RESET = "reset"
+    REPLACE = "replace"
     CLAIM = "claim"
+    DISCARD = "discard"
+
+
+class Query(StrEnum):
+    """Queries. `claims` is the watch's question to a zone."""
+
+    CLAIMS = "claims"
 
 
 class SearchAttribute(StrEnum):
@@ -74,20 +103,41 @@ SEARCH_ATTRIBUTES = {each.value: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for
 
 
 class PowerRequest(Value):
-    """The argument of `start`, `stop` and `restart`; every field may be left out.
+    """The argument of every operation (`start`, `stop`, `pause`, …); every field may be left out.
 
     request: id of the request; the same id twice is one request. Empty: the update's own id is used.
     force:   power off without asking the guest.
+    by:      who asks, as far as the client knows: shown in `status.lastOperation`, at most 253 characters.
     """
 
     request: str = ""
     force: bool = False
+    by: Annotated[str, Field(max_length=253)] = ""
 
 
 class PowerAnswer(Value):
-    """The answer of `start`, `stop` and `restart`: accepted, and the run strategy from now on."""
+    """The answer of every operation: accepted, and the run strategy from now on."""
 
     run_strategy: str
+
+
+class ReplaceRequest(Value):
+    """The argument of `replace`: the whole manifest as it is to be; request and by as in `PowerRequest`.
+
+    resource_version: refused unless the object still has it; empty: whatever the object is by now.
+    """
+
+    manifest: Any
+    request: str = ""
+    by: Annotated[str, Field(max_length=253)] = ""
+    resource_version: str = ""
+
+
+class ReplaceAnswer(Value):
+    """The answer of `replace`: accepted; the generation that the manifest is, and the version it is published as."""
+
+    generation: int
+    resource_version: str = ""
 
 
 class Want(Value):
@@ -113,6 +163,26 @@ class Release(Value):
     gone: bool = False
 
 
+class Report(Value):
+    """The watch tells its Hypervisor what a sweep found: domains that belong to no VM."""
+
+    orphans: tuple[Orphan, ...] = ()
+
+
+class DiscardRequest(Value):
+    """The argument of `discard`: which orphan is to go with all that was built for it; others as in `PowerRequest`."""
+
+    uid: str
+    request: str = ""
+    by: Annotated[str, Field(max_length=253)] = ""
+
+
+class DiscardAnswer(Value):
+    """The answer of `discard`: accepted, and whose domain it was (`<namespace>/<name>`)."""
+
+    owner: str
+
+
 class ConsoleRequest(Value):
     """The argument of `Console`: the last `limit` bytes of a guest's serial console."""
 
@@ -121,11 +191,33 @@ class ConsoleRequest(Value):
     limit: int = 65536
 
 
+class ChannelRequest(Value):
+    """The argument of `Channel`: a way into a running guest, for whoever knows what `ticket` is the SHA-256 (hex) of.
+
+    port: the guest's TCP port, for the endpoint `port`.
+    """
+
+    hypervisor: str
+    uid: str
+    endpoint: Endpoint
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    ticket: str
+
+
+class ChannelAnswer(Value):
+    """The answer of `Channel`: where the relay listens, and its certificate (PEM). Connect, send the secret, a line."""
+
+    host: str
+    port: int
+    certificate: str
+
+
 class BuildOrder(Value):
-    """What a hypervisor's worker is told to build; `fresh` as in drivers.base.Driver.ensure_defined."""
+    """What a hypervisor's worker is told to build; `fresh` and `start` as in drivers.base.Driver.ensure_running."""
 
     plan: GuestPlan
     fresh: bool
+    start: int = 1
 
 
 class StopOrder(Value):
@@ -134,3 +226,19 @@ class StopOrder(Value):
     uid: str
     incarnation: str
     grace: float
+
+
+class LiveOrder(Value):
+    """What a hypervisor's worker is told to do to one running incarnation; request: id of the order."""
+
+    uid: str
+    incarnation: str
+    operation: Operation
+    request: str
+
+
+class FitOrder(Value):
+    """What a running incarnation is to be fitted to."""
+
+    plan: GuestPlan
+    incarnation: str

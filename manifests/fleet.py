@@ -50,7 +50,13 @@ class Zone(Manifest):
 
 
 class NatNetwork(Schema):
-    """A libvirt NAT network with DHCP. subnet: an IPv4 /24 in CIDR form."""
+    """A libvirt NAT network with DHCP.
+
+    kind: which network it is.
+    name: name of the network in libvirt.
+    bridge: name of its bridge on the host.
+    subnet: an IPv4 /24 in CIDR form.
+    """
 
     kind: Literal["nat"] = "nat"
     name: Name = "vmflow"
@@ -59,14 +65,24 @@ class NatNetwork(Schema):
 
 
 class UserNetwork(Schema):
-    """User-mode networking; exposed ports are forwarded from this address of the host."""
+    """User-mode networking: exposed ports are forwarded from an address of the host.
+
+    kind: which network it is.
+    listen: the IPv4 address that ports are forwarded from.
+    """
 
     kind: Literal["user"]
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
 
 
 class Libvirt(Schema):
-    """A host with libvirt and QEMU. directory: absolute path for the image cache and the storage pool."""
+    """A host with libvirt and QEMU.
+
+    uri: libvirt connection URI, such as qemu:///system.
+    directory: absolute path for the image cache and the storage pool.
+    pool: name of the storage pool in libvirt.
+    network: the network guests are attached to: libvirt's NAT, or user-mode networking.
+    """
 
     uri: Line
     directory: Directory
@@ -75,7 +91,14 @@ class Libvirt(Schema):
 
 
 class Simulator(Schema):
-    """A simulated hypervisor whose guests live in a file."""
+    """A simulated hypervisor whose guests live in a file.
+
+    directory: absolute path of the directory that has the file.
+    bootSeconds: how long a guest takes to boot.
+    shutdownSeconds: how long a guest takes to shut down.
+    cpus: CPUs it says it has.
+    memory: bytes of memory it says it has, as a quantity.
+    """
 
     directory: Directory
     boot_seconds: Seconds = 0.0
@@ -85,14 +108,22 @@ class Simulator(Schema):
 
 
 class Capacity(Schema):
-    """What may be claimed; left out, it is what the hypervisor reports."""
+    """What may be claimed; left out, it is what the hypervisor reports.
+
+    cpus: how many CPUs.
+    memory: bytes of memory, as a quantity.
+    """
 
     cpus: Count
     memory: Quantity
 
 
 class HypervisorSpec(Schema):
-    """A hypervisor: its zone, one driver section, and what may be claimed there."""
+    """A hypervisor: its zone, one driver section, and what may be claimed there.
+
+    zone: name of the zone it belongs to.
+    cpuOvercommit: how many virtual CPUs are placed per CPU.
+    """
 
     zone: Name
     libvirt: Libvirt | None = None

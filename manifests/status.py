@@ -1,5 +1,6 @@
 """Statuses as people read them: camelCase documents made from what the domain knows."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -8,13 +9,13 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from domain.guest import Forward
-from domain.hypervisor import HypervisorFacts
+from domain.hypervisor import HypervisorFacts, Orphan
 from domain.image import ImageFacts
 from domain.life import Hold, Life
 from domain.names import domain_name
 from domain.placement import Ledger, offers
 from domain.quantity import format_bytes
-from domain.status import Condition, ConditionType, PrintableStatus, explain, printable_status
+from domain.status import Condition, ConditionType, PrintableStatus, Truth, explain, printable_status
 from manifests.base import InvalidManifestError, Schema
 
 
@@ -22,7 +23,7 @@ def condition(each: Condition) -> dict[str, str]:
     """Return a condition the way Kubernetes writes one."""
     return {
         "type": each.type.value,
-        "status": str(each.status),
+        "status": each.status.value,
         "reason": each.reason,
         "message": each.message,
         "lastTransitionTime": timestamp(each.since),
@@ -39,13 +40,14 @@ def machine_status(life: Life, conditions: tuple[Condition, ...], now: datetime)
     reason, message = explain(life, now)
     seen = life.observed
     status: dict[str, Any] = {
+        "observedGeneration": life.generation,
         "printableStatus": printable_status(life, now).value,
         "reason": reason,
         "message": message,
         "runStrategy": life.strategy.value,
         "conditions": [condition(each) for each in conditions],
         "vm": {
-            "name": domain_name(life.spec.name, life.uid),
+            "name": domain_name(life.spec.name, life.uid, length=life.suffix),
             "power": seen.power.value,
             "incarnation": seen.incarnation,
         },
@@ -61,9 +63,22 @@ def machine_status(life: Life, conditions: tuple[Condition, ...], now: datetime)
             "addresses": list(seen.guest.addresses),
             "hostname": seen.guest.hostname,
             "os": seen.guest.os,
+            "agentVersion": seen.guest.agent_version,
         }
     if seen.forwards:
         status["forwards"] = [_forward(each) for each in seen.forwards]
+    if seen.shape:
+        shape = seen.shape
+        status["resources"] = {
+            "cpus": shape.cpus,
+            "memory": format_bytes(shape.memory),
+            "disk": format_bytes(shape.disk),
+        }
+    if life.last:
+        status["lastOperation"] = {"operation": life.last.operation, "by": life.last.by, "at": timestamp(life.last.at)}
+    if life.ends:
+        again = {"next": timestamp(life.again)} if life.again else {}
+        status["restarts"] = {"inARow": life.ends, **again}
     return status
 
 
@@ -71,7 +86,7 @@ def refused_status(problem: InvalidManifestError, now: datetime) -> dict[str, An
     """Return the status of an object whose manifest cannot be accepted: it provisions nothing, and says why."""
     failure = Condition(
         type=ConditionType.FAILURE,
-        status=True,
+        status=Truth.TRUE,
         reason=problem.reason,
         message=str(problem),
         since=now,
@@ -131,14 +146,25 @@ def image_status(copies: dict[str, Copy], *, deleting: bool) -> dict[str, Any]:
     }
 
 
-def hypervisor_status(facts: HypervisorFacts | None, hold: Hold | None) -> dict[str, Any]:
-    """Return a Hypervisor's status document."""
-    ready = facts is not None and hold is None
+def hypervisor_status(
+    facts: HypervisorFacts | None, hold: Hold | None, orphans: tuple[Orphan, ...] = ()
+) -> dict[str, Any]:
+    """Return a Hypervisor's status document. Orphans do not make it less ready: somebody must decide about them."""
+    if hold:
+        reason, message = hold.reason, hold.message
+    elif facts is None:
+        reason, message = "Connecting", "waiting for its worker"
+    elif orphans:
+        reason, message = "OrphanedDomains", f"domains that belong to no VM: {len(orphans)}; see vmflow orphans"
+    else:
+        reason, message = "Watching", "guests are watched"
     status: dict[str, Any] = {
-        "printableStatus": "Ready" if ready else "NotReady",
-        "reason": hold.reason if hold else "Watching" if facts else "Connecting",
-        "message": hold.message if hold else "guests are watched" if facts else "waiting for its worker",
+        "printableStatus": "Ready" if facts and not hold else "NotReady",
+        "reason": reason,
+        "message": message,
     }
+    if orphans:
+        status["orphans"] = [each.model_dump(mode="json") for each in orphans]
     if facts:
         status["facts"] = {
             "uuid": facts.uuid,
@@ -168,4 +194,24 @@ def zone_status(ledger: Ledger) -> dict[str, Any]:
         },
         "placed": len(ledger.placed),
         "waiting": len(ledger.waiting),
+    }
+
+
+def namespace_status(left: Mapping[str, int] | None) -> dict[str, Any]:
+    """Return the status of a namespace that is being deleted: how many objects of each kind are left, if that is known.
+
+    Types, reasons and words are those of Kubernetes' namespace controller.
+    """
+    kind, state = "NamespaceContentRemaining", "True"
+    if left is None:
+        kind, reason = "NamespaceDeletionContentFailure", "ContentDeletionFailed"
+        message = "what is left in it is not known yet"
+    elif left:
+        parts = [f"{each} has {count} resource instances" for each, count in sorted(left.items())]
+        reason, message = "SomeResourcesRemain", f"Some resources are remaining: {', '.join(parts)}"
+    else:
+        state, reason, message = "False", "ContentRemoved", "All content successfully removed"
+    return {
+        "phase": "Terminating",
+        "conditions": [{"type": kind, "status": state, "reason": reason, "message": message}],
     }

@@ -16,6 +16,7 @@ from domain.quantity import parse_bytes, parse_cpus
 from domain.run_strategy import RunStrategy
 from manifests.base import (
     Cores,
+    InvalidManifestError,
     Line,
     Manifest,
     NamespacedMeta,
@@ -60,17 +61,29 @@ def _checksum(text: str) -> str:
 
 
 class Cpu(Schema):
-    """CPUs of the guest. cores: whole number; model: a QEMU CPU model, empty for the hypervisor's best."""
+    """CPUs of the guest.
+
+    cores: how many; a whole number.
+    maxCores: how many it may be given while it runs, without a restart; as many as `cores` where it says nothing.
+    model: a QEMU CPU model; empty for the hypervisor's best.
+    """
 
     cores: Cores = "1"
+    max_cores: Cores | None = None
     model: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")
 
 
 class Resources(Schema):
-    """What the guest gets: CPUs and memory."""
+    """What the guest gets: CPUs and memory.
+
+    memory: bytes of memory, as a quantity such as 8Gi.
+    maxMemory: how much it may be given while it runs, without a restart; as much as `memory` where it says nothing.
+    gpu: refused for now: no GPU is passed to a guest.
+    """
 
     cpu: Cpu = Cpu()
     memory: Annotated[Quantity, AfterValidator(at_least("32Mi"))]
+    max_memory: Annotated[Quantity, AfterValidator(at_least("32Mi"))] | None = None
     gpu: Annotated[Any, Field(exclude=True), not_yet("no GPU is passed to a guest")] = None
 
 
@@ -78,7 +91,12 @@ _OverHttpOnly = Annotated[Any, Field(exclude=True), not_yet("images come over ht
 
 
 class HttpSource(Schema):
-    """An image served over HTTP(S). checksum: `sha256:<64 hex digits>` of the bytes as served."""
+    """An image served over HTTP(S).
+
+    url: where it is, http:// or https://, without credentials.
+    checksum: `sha256:<64 hex digits>` of the bytes as served; they are verified where it is given.
+    certConfigMap, extraHeaders, secretExtraHeaders, secretRef: refused for now: images come without credentials.
+    """
 
     url: Annotated[str, Field(max_length=2048), AfterValidator(_url)]
     checksum: Annotated[str, AfterValidator(_checksum)] = ""
@@ -89,7 +107,10 @@ class HttpSource(Schema):
 
 
 class Source(Schema):
-    """Where the root disk's content comes from. The other sources are those of CDI's DataVolumeSource."""
+    """Where a disk's content comes from. The other sources are those of CDI's DataVolumeSource.
+
+    blank, gcs, imageio, pvc, registry, s3, snapshot, upload, vddk: refused for now: images come over http.
+    """
 
     http: HttpSource
     blank: _OverHttpOnly = None
@@ -104,7 +125,13 @@ class Source(Schema):
 
 
 class PersistentVolumeClaim(Schema):
-    """The root disk. size: what the guest sees; the other fields are recorded, the hypervisor's pool decides."""
+    """The claim of the root disk. All but its size is recorded only: the hypervisor's pool decides.
+
+    size: bytes the guest sees, as a quantity such as 20Gi; it may grow, and never shrinks.
+    volumeMode: whether the disk is a file or a block device.
+    accessModes: how many may use the disk at once.
+    storageClassName: the class of storage asked for.
+    """
 
     size: Annotated[Quantity, AfterValidator(at_most("64Ti"))]
     volume_mode: Literal["Filesystem", "Block"] = "Filesystem"
@@ -115,7 +142,10 @@ class PersistentVolumeClaim(Schema):
 
 
 class RootDisk(Schema):
-    """The root disk: a claim, filled from a source. Changes stay on it."""
+    """The root disk: a claim, filled from a source. Changes stay on it.
+
+    ephemeral: refused for now unless false: changes stay on the root disk.
+    """
 
     ephemeral: Annotated[bool, Field(strict=True), not_yet("changes stay on the root disk", harmless=(False,))] = False
     pvc: PersistentVolumeClaim
@@ -123,7 +153,10 @@ class RootDisk(Schema):
 
 
 class Storage(Schema):
-    """Disks of the guest."""
+    """Disks of the guest.
+
+    additionalDisks, filesystems: refused for now: a guest has its root disk only.
+    """
 
     root: RootDisk
     additional_disks: Annotated[Any, Field(exclude=True), not_yet("a guest has its root disk only")] = None
@@ -131,7 +164,12 @@ class Storage(Schema):
 
 
 class Network(Schema):
-    """Ports the VM exposes, and the address of its interface (empty: a stable one is chosen)."""
+    """Ports the VM exposes, and its interface.
+
+    tcp, udp: ports of the guest that can be reached from outside, each once.
+    macAddress: hardware address of the interface, lower case; empty for one that is chosen once and kept.
+    dnsConfig, dnsPolicy: refused for now unless they ask for nothing: a guest asks its network's DNS.
+    """
 
     tcp: list[Port] = Field(default_factory=list, max_length=64)
     udp: list[Port] = Field(default_factory=list, max_length=64)
@@ -150,7 +188,11 @@ class Network(Schema):
 
 
 class VirtualServerSpec(Schema):
-    """A virtual machine. cloudInit: user data for cloud-init, handed to the guest as it stands."""
+    """What a virtual machine is to be.
+
+    cloudInit: user data for cloud-init, handed to the guest as it stands; at most 64 KiB.
+    runStrategy: what keeps the VM running or stopped when nobody says anything.
+    """
 
     resources: Resources
     storage: Storage
@@ -183,6 +225,8 @@ class VirtualServer(Manifest):
             cpus=parse_cpus(spec.resources.cpu.cores),
             cpu_model=spec.resources.cpu.model,
             memory=parse_bytes(spec.resources.memory),
+            max_cpus=parse_cpus(spec.resources.cpu.max_cores or spec.resources.cpu.cores),
+            max_memory=parse_bytes(spec.resources.max_memory or spec.resources.memory),
             disk=parse_bytes(spec.storage.root.pvc.size),
             source=ImageSource(url=spec.storage.root.source.http.url, checksum=spec.storage.root.source.http.checksum),
             user_data=spec.cloud_init,
@@ -192,3 +236,28 @@ class VirtualServer(Manifest):
             zone=self.metadata.labels.get(ZONE_LABEL, ""),
             run_strategy=spec.run_strategy,
         )
+
+    def check_edit(self, before: "VirtualServer") -> None:
+        """Raise InvalidManifestError naming every field in which this edit changes what a VM keeps for life."""
+        old, new = before.spec.storage.root, self.spec.storage.root
+        size = "spec.storage.root.pvc.size"
+        kept = (
+            ("spec.runStrategy", before.spec.run_strategy, self.spec.run_strategy, "use start and stop"),
+            ("spec.storage.root.source", old.source, new.source, "declare another VM for another image"),
+            ("spec.storage.root.pvc", _but_size(old.pvc), _but_size(new.pvc), "a root disk stays where it is"),
+            (
+                f"metadata.labels[{ZONE_LABEL}]",
+                before.metadata.labels.get(ZONE_LABEL, ""),
+                self.metadata.labels.get(ZONE_LABEL, ""),
+                "a VM stays in its zone",
+            ),
+        )
+        errors = [(field, f"immutable: {advice}") for field, was, to_be, advice in kept if was != to_be]
+        if parse_bytes(new.pvc.size) < parse_bytes(old.pvc.size):
+            errors.append((size, f"a root disk is never shrunk; it has {old.pvc.size}"))
+        if errors:
+            raise InvalidManifestError(errors)
+
+
+def _but_size(claim: PersistentVolumeClaim) -> dict[str, Any]:
+    return claim.model_dump(exclude={"size"})

@@ -10,12 +10,13 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.backoff import Backoff
 from domain.hypervisor import HypervisorSpec
 from drivers.factory import open_driver
 from drivers.simulator import SimulatorDriver
 from drivers.simulator.control import Control
 from images.policy import FetchPolicy
-from manifests.contract import PowerRequest, Update
+from manifests.contract import PowerRequest, ReplaceAnswer, ReplaceRequest, Update
 from manifests.fleet import Hypervisor
 from manifests.registry import Kind, kind_called, parse
 from runtime.objects import Document, Objects
@@ -31,8 +32,17 @@ LOOPBACK = FetchPolicy(allowed_networks=("127.0.0.0/8",))
 class World:
     """One zone with one simulated hypervisor, both named so that no other test's world meets them."""
 
-    def __init__(self, client: Client, directory: Path, server: ImageServer, **simulator: Any) -> None:
+    def __init__(
+        self,
+        client: Client,
+        directory: Path,
+        server: ImageServer,
+        *,
+        backoff: Backoff = Backoff(),  # noqa: B008 - a frozen value
+        **simulator: Any,
+    ) -> None:
         self.client = client
+        self.backoff = backoff
         self.objects = Objects(client)
         self.name = f"w{uuid.uuid4().hex[:8]}"
         self.server = server
@@ -106,6 +116,10 @@ class World:
     async def ask(self, update: Update, name: str = "vm", **request: Any) -> None:
         await self.objects.operate(update, PowerRequest(**request), name, self.name)
 
+    async def replace(self, manifest: Document, **request: Any) -> ReplaceAnswer:
+        """Declare a VM anew."""
+        return await self.objects.replace(manifest, ReplaceRequest(manifest=manifest, **request))
+
     def key(self, name: str = "vm") -> tuple[Kind, str, str]:
         """Return how the objects' API names a VM."""
         return kind_called("vs"), name, self.name
@@ -120,7 +134,7 @@ class World:
     async def lifecycle(self) -> AsyncIterator[None]:
         """Serve workflows meanwhile."""
         async with AsyncExitStack() as stack:
-            for worker in workers(self.client):
+            for worker in workers(self.client, self.backoff):
                 await stack.enter_async_context(worker)
             yield
 

@@ -39,6 +39,9 @@ def hypervisor(
         list[str] | None,
         typer.Option(help="A private network (CIDR) images may come from, beside those of the settings."),
     ] = None,
+    stream_address: Annotated[
+        str, typer.Option(help="Address of this machine for channels into guests, instead of the settings' own.")
+    ] = "",
 ) -> None:
     """Serve one hypervisor."""
 
@@ -46,8 +49,9 @@ def hypervisor(
         spec = await _declared(client, name)
         driver = open_driver(spec)
         policy = FetchPolicy.model_validate({"allowed_networks": {*settings.allowed_networks, *(allow_network or ())}})
+        listen = stream_address or settings.stream_address
         try:
-            with near.hypervisor_worker(client, driver, name, policy) as worker:
+            with near.hypervisor_worker(client, driver, name, policy, listen) as worker:
                 await _serve([worker])
         finally:
             driver.close()
@@ -56,9 +60,8 @@ def hypervisor(
 
 
 async def _lifecycle(client: Client, settings: Settings) -> None:
-    del settings
     await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
-    await _serve(central.workers(client))
+    await _serve(central.workers(client, settings.backoff))
 
 
 async def _declared(client: Client, name: str) -> HypervisorSpec:

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from manifests.contract import SearchAttribute, Signal, Want, WorkflowType
     from manifests.image import Image as ImageManifest
     from manifests.status import Copy, CopyState, image_status
-    from workflows.objects import Publisher, Sent, accepted, refused, uid
+    from workflows.objects import Publisher, Sent, accepted, lived, refused, uid
     from workflows.options import long_import, step
     from workflows.trouble import hold_for
 
@@ -64,6 +64,9 @@ class Image:
     async def run(self, manifest: Sent = None, state: ImageState | None = None) -> str:
         """Serve wants until deleted, or until nothing was got and nobody wants it any more."""
         del manifest, state
+        return await lived(self._live(), self.delete)
+
+    async def _live(self) -> str:
         if self._problem:
             return await refused(self._publisher, "Image", self._problem, lambda: self._deleting)
         while not self._over():
@@ -107,6 +110,7 @@ class Image:
     def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Delete the image and its copies, each when no guest's disk leans on it; VMs that wait import it anew."""
         self._deleting = True
+        self._publisher.doom()
         self._holds = {}
         self._stirred = True
 

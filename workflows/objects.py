@@ -1,15 +1,16 @@
 """What every object's workflow does with its object: accept it or refuse it, and publish it."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from manifests.base import InvalidManifestError, Manifest
-from manifests.contract import OBJECT_MEMO, SearchAttribute
-from manifests.registry import id_of, kind_called, parse
-from manifests.status import refused_status
+from manifests.base import SERVER_MADE, InvalidManifestError, Manifest
+from manifests.contract import OBJECT_MEMO, SearchAttribute, version_at
+from manifests.registry import check_size, id_of, kind_called, kind_of, parse
+from manifests.status import refused_status, timestamp
 
 Sent = Any
 """What a workflow was started with: a manifest (a JSON object), or whatever else a Temporal client sent for one."""
@@ -24,22 +25,51 @@ _KEYS = {each: SearchAttributeKey.for_keyword(each.value) for each in SearchAttr
 class Publisher:
     """Keeps memo and search attributes in step with the object; unchanged ones cost nothing.
 
-    What a starter already put into the memo is not published again.
+    It adds what the server adds to every object's metadata: UID, time of creation, and the version: a number that rises
+    with every change of what is published, close to the microseconds since 1970 at which it was.
     """
 
     def __init__(self, manifest: Sent) -> None:
         self._manifest: dict[str, Any] = dict(manifest) if isinstance(manifest, Mapping) else {}
-        self._document: Sent = workflow.memo_value(OBJECT_MEMO, default=None)
-        known = workflow.info().typed_search_attributes
+        self._status: dict[str, Any] = {}
+        self._shown: dict[str, Any] = {}
+        info = workflow.info()
+        self._version = version_at(info.workflow_start_time)
+        self._current = {self.version}
+        self._added: dict[str, str | int] = {"uid": uid(), "creationTimestamp": timestamp(info.workflow_start_time)}
+        if info.continued_run_id:
+            self._resume(workflow.memo_value(OBJECT_MEMO, default={}))
+        known = info.typed_search_attributes
         self._attributes = {name: known.get(key) or "" for name, key in _KEYS.items()}
 
-    def publish(self, status: dict[str, Any], attributes: dict[SearchAttribute, str], **metadata: str) -> None:
-        """Publish the manifest with this status; `metadata` is what the server adds (uid, creationTimestamp, ...)."""
-        added = {name: value for name, value in metadata.items() if value}
-        document = {**self._manifest, "metadata": {**self._manifest.get("metadata", {}), **added}, "status": status}
-        if document != self._document:
-            workflow.upsert_memo({OBJECT_MEMO: document})
-            self._document = document
+    @property
+    def version(self) -> str:
+        """The version of the object as it is published; before that, of its start."""
+        return str(self._version)
+
+    def changed_since(self, version: str) -> bool:
+        """Return whether the object is not any more what somebody saw; an empty version saw nothing.
+
+        Before the first publishing, an object is seen as it was started, at the version of its start: the first
+        publishing only completes it, so who edits what they have just created is not refused.
+        """
+        return version not in {"", *self._current}
+
+    def doom(self) -> None:
+        """Note that the object's deletion was asked for, and when that was first; the next publishing shows it."""
+        self._added.setdefault("deletionTimestamp", timestamp(workflow.now()))
+
+    def declare(self, manifest: Mapping[str, Any], **metadata: str | int) -> None:
+        """Publish another manifest, at once: who edits an object reads it back as it was edited."""
+        self._manifest = dict(manifest)
+        self._added |= metadata
+        self._show()
+
+    def publish(self, status: dict[str, Any], attributes: dict[SearchAttribute, str], **metadata: str | int) -> None:
+        """Publish the manifest with this status; `metadata` is what the server adds for this kind (generation, ...)."""
+        self._status = status
+        self._added |= metadata
+        self._show()
         updates: list[SearchAttributeUpdate[str]] = [
             _KEYS[name].value_set(value)
             for name, value in attributes.items()
@@ -49,11 +79,35 @@ class Publisher:
             workflow.upsert_search_attributes(updates)
             self._attributes |= attributes
 
+    def _show(self) -> None:
+        """Put the object into the memo when it is not what is there."""
+        written = self._manifest.get("metadata", {})
+        metadata = {name: value for name, value in written.items() if name not in SERVER_MADE}
+        metadata |= {name: value for name, value in self._added.items() if value}
+        declared = {name: value for name, value in self._manifest.items() if name != "status"}
+        status = {"status": self._status} if self._status else {}
+        document = {**declared, "metadata": metadata, **status}
+        if document != self._shown:
+            self._version = max(self._version + 1, version_at(workflow.now()))
+            self._current = {self.version, *(() if self._shown else self._current)}
+            workflow.upsert_memo({OBJECT_MEMO: _versioned(document, self.version)})
+            self._shown = document
+
+    def _resume(self, document: dict[str, Any]) -> None:
+        """Go on where the history before this one ended."""
+        metadata = {**document.get("metadata", {})}
+        self._version = int(metadata.pop("resourceVersion", self._version))
+        self._current = {self.version}
+        self._added |= {name: metadata[name] for name in ("creationTimestamp", "deletionTimestamp") if name in metadata}
+        self._status = document.get("status", {})
+        self._shown = {**document, "metadata": metadata}
+
     def continue_as_new(self, *arguments: object) -> NoReturn:
         """Start the history anew; by itself, Temporal would take the object back to what its starter put there."""
+        self._show()
         workflow.continue_as_new(
             args=arguments,
-            memo={OBJECT_MEMO: self._document},
+            memo={OBJECT_MEMO: _versioned(self._shown, self.version)},
             search_attributes=workflow.info().typed_search_attributes,
         )
 
@@ -61,16 +115,30 @@ class Publisher:
         """Publish an object whose manifest cannot be accepted, under the name its workflow's id gives it."""
         namespace, _, name = workflow.info().workflow_id.partition("/")[2].rpartition("/")
         name = name or workflow.info().workflow_id
+        row = kind_called(kind)
+        hidden = row.model.SECRET_FIELDS
         written = self._manifest.get("metadata")
-        kept = {key: value for key, value in written.items() if key not in _NAMES} if isinstance(written, dict) else {}
-        self._manifest |= {"apiVersion": kind_called(kind).api_version, "kind": kind, "metadata": kept}
+        unfit = _NAMES | {"annotations"} if hidden else _NAMES
+        kept = {key: value for key, value in written.items() if key not in unfit} if isinstance(written, dict) else {}
+        self._manifest = {key: value for key, value in self._manifest.items() if key not in hidden}
+        self._manifest |= {"apiVersion": row.api_version, "kind": kind, "metadata": kept}
         self.publish(
             refused_status(problem, workflow.now()),
             {SearchAttribute.KIND: kind, SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: name},
-            uid=uid(),
             name=name,
             namespace=namespace,
         )
+
+
+async def lived(life: Coroutine[Any, Any, str], delete: Callable[[], None]) -> str:
+    """Live a life to its end, whatever it waits for: cancelling its workflow is asking for the object's deletion."""
+    living = asyncio.create_task(life)
+    while not living.done():
+        try:
+            await workflow.wait([living])
+        except asyncio.CancelledError:
+            delete()
+    return living.result()
 
 
 async def refused(publisher: Publisher, kind: str, problem: InvalidManifestError, deleted: Callable[[], bool]) -> str:
@@ -95,8 +163,14 @@ def accepted(model: type[_M], document: Sent) -> _M:
     if not isinstance(document, Mapping):
         raise InvalidManifestError([("", "a manifest is an object with apiVersion, kind, metadata and spec")])
     manifest = parse(document)
-    if not isinstance(manifest, model):
+    if not isinstance(manifest, model) or kind_of(document).workflow != workflow.info().workflow_type:
         raise InvalidManifestError([("kind", f"{manifest.kind} is not lived by {workflow.info().workflow_type}")])
     if id_of(manifest) != workflow.info().workflow_id:
         raise InvalidManifestError([("metadata.name", f"the workflow's id must be {id_of(manifest)}")])
+    manifest.check_at_rest()
+    check_size(document)
     return manifest
+
+
+def _versioned(document: dict[str, Any], version: str) -> dict[str, Any]:
+    return {**document, "metadata": {**document["metadata"], "resourceVersion": version}}

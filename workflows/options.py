@@ -7,7 +7,7 @@ from temporalio.workflow import ActivityCancellationType, ActivityConfig, LocalA
 
 from domain.life import Hold
 from domain.problem import Verdict
-from manifests.contract import hypervisor_queue
+from manifests.contract import LIFECYCLE_QUEUE, hypervisor_queue
 
 HEARTBEAT = timedelta(seconds=10)
 """A worker that was killed is noticed within this time, and its step starts again elsewhere."""
@@ -17,11 +17,13 @@ NOBODY_SERVES = timedelta(seconds=30)
 
 A_FEW_TIMES = RetryPolicy(
     initial_interval=timedelta(seconds=1),
-    backoff_coefficient=2.0,
-    maximum_interval=timedelta(seconds=10),
-    maximum_attempts=5,
+    backoff_coefficient=1.0,
+    maximum_attempts=10,
 )
-"""Passing trouble passes within about half a minute, or the VM says what holds it up and tries less often."""
+"""Passing trouble passes within about ten seconds, or the VM says what holds it up and tries less often.
+
+The interval does not grow: a step whose workers are killed again and again goes on a second after each is missed.
+"""
 
 
 def step(hypervisor: str, summary: str) -> ActivityConfig:
@@ -35,8 +37,19 @@ def long_import(hypervisor: str, summary: str) -> ActivityConfig:
 
 
 def endless(hypervisor: str, summary: str) -> ActivityConfig:
-    """The watch never ends by itself."""
+    """The watch ends only with trouble."""
     return _near(hypervisor, summary, timedelta(days=365))
+
+
+def a_round(summary: str) -> ActivityConfig:
+    """The same word to many VMs: a few milliseconds for each."""
+    return ActivityConfig(
+        task_queue=LIFECYCLE_QUEUE,
+        start_to_close_timeout=timedelta(minutes=15),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=A_FEW_TIMES,
+        summary=summary,
+    )
 
 
 def errand(summary: str) -> LocalActivityConfig:
@@ -69,6 +82,13 @@ LAST_RETRY = timedelta(hours=1)
 
 RECONNECT = timedelta(minutes=1)
 """The longest a hypervisor out of reach is left alone: every VM on it waits for its return."""
+
+
+FIRST_LOOK = timedelta(seconds=1)
+"""After what time a namespace that is being deleted looks again whether something is left; doubled while it is."""
+
+LAST_LOOK = timedelta(minutes=1)
+"""The longest such a namespace waits until it looks again."""
 
 
 def retry_delay(hold: Hold) -> timedelta | None:

@@ -10,14 +10,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.errands import ClaimRequest, Errands, ImageRequest
     from activities.hypervisor import HypervisorActivities
     from domain.guest import Observation, absent
-    from domain.hypervisor import Capacity
     from domain.life import Hold, Life, learned
-    from domain.lifecycle import Step, grace
-    from domain.machine import guest_plan
+    from domain.lifecycle import Step, fitting, grace, plan, room
+    from domain.names import LONGEST_SUFFIX
     from domain.placement import Claim, Placement
     from domain.problem import Verdict
     from domain.status import Reason
-    from manifests.contract import BuildOrder, Release, StopOrder, Want
+    from manifests.contract import BuildOrder, FitOrder, LiveOrder, Release, StopOrder, Want
     from workflows import options
     from workflows.options import errand
     from workflows.trouble import timed
@@ -25,20 +24,18 @@ with workflow.unsafe.imports_passed_through():
 Learn = Callable[[Life], Life]
 """What a life learns from a step. It is applied to the life as it is by then: requests may have come meanwhile."""
 
-LONG = {Step.DEFINE, Step.RUN, Step.STOP, Step.REMOVE}
+LONG = {Step.DEFINE, Step.RUN, Step.STOP, Step.ORDER, Step.FIT, Step.REMOVE}
 """Steps that may take their time at a hypervisor: what the VM is doing is published before each, and each is dropped
 when something else is wanted. The others are short and run to their end: a claim that was sent is known to be held."""
 
-TOUCHING = {Step.DEFINE, Step.RUN}
-"""Steps after which the hypervisor may hold something, whatever becomes of them."""
-
 
 async def survey(life: Life) -> Learn:
-    """Learn which zones may be asked for room: the one the VM names, else all."""
-    zones = [life.spec.zone] if life.spec.zone else await _zones()
+    """Learn which zones may be asked for room: the one the VM names, else all; and the delays in force from now on."""
+    found = await workflow.execute_local_activity_method(Errands.survey, **errand("look for zones"))
+    zones = (life.spec.zone,) if life.spec.zone else found.zones
     if not zones:
         return _held(Hold(reason=Reason.UNSCHEDULABLE, message="no zone is declared; apply a Zone and a Hypervisor"))
-    return lambda now: now.but(asked=tuple(zones))
+    return lambda now: now.but(asked=zones, backoff=found.backoff)
 
 
 async def place(life: Life) -> Learn:
@@ -47,19 +44,15 @@ async def place(life: Life) -> Learn:
     A zone that is not declared cannot remember, so it is asked again. A VM that may live anywhere asks zones that were
     declared since as well.
     """
-    size = Capacity(cpus=life.spec.cpus, memory=life.spec.memory)
-    claim = Claim(uid=life.uid, vm=workflow.info().workflow_id, size=size)
+    claim = _claim(life)
     refusals: dict[str, Placement] = {}
     for zone in life.asked:
-        placement = await workflow.execute_local_activity_method(
-            Errands.ensure_claimed,
-            ClaimRequest(zone=zone, claim=claim),
-            **errand(f"claim room in {zone}"),
-        )
+        placement = await _ensure_claimed(zone, claim)
         if placement.hypervisor:
             chosen, name = zone, placement.hypervisor
             await _give_back(refusals, Release(uid=life.uid))
-            return lambda now: now.but(zone=chosen, hypervisor=name, hold=None)
+            size = placement.size or claim.size
+            return lambda now: now.but(zone=chosen, hypervisor=name, granted=size, hold=None)
         refusals[zone] = placement
     if not life.spec.zone and (new := set(await _zones()) - set(life.asked)):
         return lambda now: now.but(asked=tuple(sorted({*now.asked, *new})))
@@ -67,6 +60,19 @@ async def place(life: Life) -> Learn:
     remembered = all(refusal.waiting for refusal in refusals.values())
     verdict = Verdict.WAIT if remembered else Verdict.RETRY
     return _held(Hold(reason=Reason.UNSCHEDULABLE, message=message, verdict=verdict))
+
+
+async def reclaim(life: Life) -> Learn:
+    """Claim other room at the same hypervisor. Where there is none, the VM goes on with what it has.
+
+    The zone remembers a wish it cannot grant, and wakes the VM when there may be room.
+    """
+    claim = _claim(life)
+    placement = await _ensure_claimed(life.zone, claim)
+    if placement.hypervisor == life.hypervisor and placement.size == claim.size:
+        return lambda now: now.but(granted=claim.size, hold=None)
+    why = placement.message or f"{life.zone} holds its room at {placement.hypervisor}, not at {life.hypervisor}"
+    return lambda now: now.but(cramped=why, hold=None)
 
 
 async def import_image(life: Life) -> Learn:
@@ -114,6 +120,35 @@ async def stop(life: Life) -> Learn:
     return _learned(seen)
 
 
+async def order(life: Life) -> Learn:
+    """Carry out the live operation that waits longest."""
+    first = life.orders[0]
+    seen = await workflow.execute_activity_method(
+        HypervisorActivities.ensure_ordered,
+        LiveOrder(
+            uid=life.uid,
+            incarnation=first.incarnation,
+            operation=first.operation,
+            request=first.request,
+        ),
+        **options.step(life.hypervisor, f"{first.operation} the running guest"),
+    )
+    return lambda now: learned(
+        now.but(orders=tuple(each for each in now.orders if each.request != first.request)), seen, workflow.now()
+    )
+
+
+async def fit(life: Life) -> Learn:
+    """Fit the running incarnation to what is declared; what does not fit after that waits for a power-on."""
+    tried = fitting(life)
+    seen = await workflow.execute_activity_method(
+        HypervisorActivities.ensure_fitted,
+        FitOrder(plan=plan(life), incarnation=life.observed.incarnation),
+        **options.step(life.hypervisor, "fit the running guest to what is declared"),
+    )
+    return lambda now: learned(now.but(fitted=tried), seen, workflow.now())
+
+
 async def remove(life: Life) -> Learn:
     """Remove the domain and everything built for it."""
     await workflow.execute_activity_method(
@@ -121,7 +156,8 @@ async def remove(life: Life) -> Learn:
         life.uid,
         **options.step(life.hypervisor, f"remove the domain and its disks from {life.hypervisor}"),
     )
-    return lambda now: now.but(observed=absent(now.uid), touched=False, stale=False, provisioned=False, hold=None)
+    gone = {"touched": False, "stale": False, "adrift": False, "provisioned": False, "hold": None}
+    return lambda now: now.but(observed=absent(now.uid), **gone)
 
 
 async def release(life: Life) -> Learn:
@@ -138,7 +174,7 @@ async def release(life: Life) -> Learn:
         )
     zones = life.asked or ([life.spec.zone] if life.spec.zone else await _zones())
     await _give_back(zones, Release(uid=life.uid, gone=True))
-    return lambda now: now.but(asked=(), zone="", hypervisor="", image=None, released=True)
+    return lambda now: now.but(asked=(), zone="", hypervisor="", granted=None, image=None, released=True)
 
 
 STEPS: dict[Step, Callable[[Life], Coroutine[Any, Any, Learn]]] = {
@@ -149,6 +185,9 @@ STEPS: dict[Step, Callable[[Life], Coroutine[Any, Any, Learn]]] = {
     Step.RUN: run,
     Step.OBSERVE: observe,
     Step.STOP: stop,
+    Step.ORDER: order,
+    Step.RECLAIM: reclaim,
+    Step.FIT: fit,
     Step.REMOVE: remove,
     Step.RELEASE: release,
 }
@@ -162,14 +201,29 @@ async def _build(
     try:
         seen = await workflow.execute_activity_method(
             activity,
-            BuildOrder(plan=guest_plan(life.spec, life.uid), fresh=not life.provisioned),
+            BuildOrder(plan=plan(life), fresh=not life.provisioned, start=life.start),
             **options.step(life.hypervisor, summary),
         )
     except ActivityError as error:
-        if isinstance(error.cause, ApplicationError) and error.cause.type == "ImageMissing" and not life.provisioned:
+        reason = error.cause.type if isinstance(error.cause, ApplicationError) else None
+        if reason == "ImageMissing" and not life.provisioned:
             return lambda now: now.but(lost=True)
+        if reason == "DomainNameTaken" and not life.provisioned and life.suffix < LONGEST_SUFFIX:
+            return lambda now: now.but(suffix=life.suffix + 1)
         raise
     return _learned(seen)
+
+
+def _claim(life: Life) -> Claim:
+    return Claim(uid=life.uid, vm=workflow.info().workflow_id, size=room(life))
+
+
+async def _ensure_claimed(zone: str, claim: Claim) -> Placement:
+    return await workflow.execute_local_activity_method(
+        Errands.ensure_claimed,
+        ClaimRequest(zone=zone, claim=claim),
+        **errand(f"claim room in {zone}"),
+    )
 
 
 async def _give_back(zones: Iterable[str], release: Release) -> None:

@@ -16,6 +16,11 @@ def hold_for(error: ActivityError, before: Hold | None, now: datetime) -> Hold:
     return timed(_hold(error), before, now)
 
 
+def worker_died(error: ActivityError) -> bool:
+    """Return whether an activity was only lost with its worker: the next one may have nothing to complain of."""
+    return isinstance(error.cause, exceptions.TimeoutError) and error.cause.type is TimeoutType.HEARTBEAT
+
+
 def timed(hold: Hold, before: Hold | None, now: datetime) -> Hold:
     """Return a hold with its attempts counted and the time of the next one, if time alone may help."""
     attempts = before.attempts + 1 if before is not None and before.reason == hold.reason else 1

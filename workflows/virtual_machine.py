@@ -9,29 +9,28 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from domain import life as lives
-    from domain.life import Life, Wake
-    from domain.lifecycle import Goal, Step, goal, held, next_step
+    from domain import requests
+    from domain.life import Hold, Life, Wake
+    from domain.lifecycle import Goal, Step, begun, goal, held, next_step, tried_again
     from domain.model import Value
-    from domain.run_strategy import Operation, refusal
+    from domain.problem import Verdict
+    from domain.requests import Request
+    from domain.run_strategy import Operation
     from domain.status import Condition, conditions
     from manifests.base import InvalidManifestError
-    from manifests.contract import (
-        PowerAnswer,
-        PowerRequest,
-        SearchAttribute,
-        Signal,
-        Update,
-        WorkflowType,
-    )
+    from manifests.contract import PowerAnswer, ReplaceAnswer, SearchAttribute, Signal, WorkflowType
     from manifests.status import machine_status, timestamp
     from manifests.virtual_server import VirtualServer
+    from workflows.edits import conflict, outdated, refusal
     from workflows.objects import Publisher, Sent, accepted, refused, uid
-    from workflows.steps import LONG, STEPS, TOUCHING
+    from workflows.operations import Operated
+    from workflows.steps import LONG, STEPS
     from workflows.trouble import hold_for
 
 
@@ -42,33 +41,27 @@ class Carried(Value):
     conditions: tuple[Condition, ...]
 
 
-PLAIN = PowerRequest()
-"""What an update without an argument asks."""
-
-
 @workflow.defn(name=WorkflowType.VIRTUAL_MACHINE)
-class VirtualMachine:
+class VirtualMachine(Operated):
     """One virtual machine. Input: its manifest, as people write it; `carried` is for continue-as-new only."""
 
     @workflow.init
-    def __init__(self, manifest: Sent = None, carried: Carried | None = None) -> None:
+    def __init__(self, manifest: Sent = None, carried: Sent = None) -> None:
         self._manifest = manifest
         self._problem: InvalidManifestError | None = None
         self._stirred = False
         self._deleting = False
         self._wakes: set[Wake] = set()
-        self._conditions = carried.conditions if carried else ()
+        self._conditions: tuple[Condition, ...] = ()
         self._publisher = Publisher(manifest)
-        if carried:
-            self._life = carried.life
-            return
         try:
-            self._life = lives.born(accepted(VirtualServer, manifest).machine(), uid(), workflow.now())
+            self._declared = accepted(VirtualServer, manifest)
+            self._life = self._resumed(carried)
         except InvalidManifestError as problem:
             self._problem = problem
 
     @workflow.run
-    async def run(self, manifest: Sent = None, carried: Carried | None = None) -> str:
+    async def run(self, manifest: Sent = None, carried: Sent = None) -> str:
         """Live until deleted; returns a sentence for the Temporal UI."""
         del manifest, carried
         if self._problem:
@@ -82,39 +75,12 @@ class VirtualMachine:
                 await self._perform(step)
         return "deleted; nothing is left"
 
-    @workflow.update(name=Update.START)
-    def start(self, request: PowerRequest = PLAIN) -> PowerAnswer:
-        """Run the guest."""
-        return self._ask(Operation.START, request)
-
-    @workflow.update(name=Update.STOP)
-    def stop(self, request: PowerRequest = PLAIN) -> PowerAnswer:
-        """Stop the guest: by its agent, then by ACPI, after the grace period by power-off; at once when forced."""
-        return self._ask(Operation.STOP, request)
-
-    @workflow.update(name=Update.RESTART)
-    def restart(self, request: PowerRequest = PLAIN) -> PowerAnswer:
-        """End the running incarnation and start another."""
-        return self._ask(Operation.RESTART, request)
-
-    @start.validator
-    def _may_start(self, request: PowerRequest = PLAIN) -> None:
-        self._admit(Operation.START, request)
-
-    @stop.validator
-    def _may_stop(self, request: PowerRequest = PLAIN) -> None:
-        self._admit(Operation.STOP, request)
-
-    @restart.validator
-    def _may_restart(self, request: PowerRequest = PLAIN) -> None:
-        self._admit(Operation.RESTART, request)
-
     @workflow.signal(name=Signal.DELETE)
     def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Delete the VM. Accepted with every worker down; nothing takes it back."""
         self._deleting = True
         if self._problem is None:
-            self._life = lives.deleted(self._life, workflow.now())
+            self._life = requests.deleted(self._life, workflow.now())
         self._stirred = True
 
     @workflow.signal(name=Signal.WAKE)
@@ -128,8 +94,9 @@ class VirtualMachine:
     async def _rest(self) -> None:
         """Wait for a request, a wake, or the time at which a held step is tried again."""
         self._publish()
-        hold = self._life.hold if held(self._life, workflow.now()) else None
-        timeout = hold.until - workflow.now() if hold and hold.until else None
+        now = workflow.now()
+        again = tried_again(self._life, now) if held(self._life, now) else None
+        timeout = again - now if again else None
         self._stirred = False
         await self._until(lambda: self._stirred, timeout)
 
@@ -148,7 +115,7 @@ class VirtualMachine:
         A wake that comes during a step may be about what the step saw too early, so it counts again after it.
         """
         self._wakes.clear()
-        self._life = self._life.but(touched=self._life.touched or step in TOUCHING)
+        self._life = begun(self._life, step)
         if step in LONG:
             self._publish()
         aim = self._aim()
@@ -163,7 +130,7 @@ class VirtualMachine:
             learn = work.result()
         except (ActivityError, asyncio.CancelledError) as error:
             if self._aim() == aim and isinstance(error, ActivityError):
-                self._life = self._life.but(hold=hold_for(error, self._life.hold, workflow.now()))
+                self._life = self._failed(step, hold_for(error, self._life.hold, workflow.now()))
             else:
                 self._life = self._life.but(stale=self._life.touched)
         else:
@@ -171,25 +138,61 @@ class VirtualMachine:
         for wake in sorted(self._wakes):
             self._life = lives.woken(self._life, wake)
 
+    def _failed(self, step: Step, hold: Hold) -> Life:
+        """Return the life after a step that failed. An order that can never be carried out is taken back."""
+        hopeless = step is Step.ORDER and hold.verdict is Verdict.TERMINAL
+        return self._life.but(hold=hold, orders=self._life.orders[1:] if hopeless else self._life.orders)
+
     def _aim(self) -> tuple[Goal, str, bool]:
         """Return what the current step serves; a step is dropped when this changes under it."""
         return goal(self._life), self._life.ending, self._life.forced
 
-    def _admit(self, operation: Operation, request: PowerRequest) -> None:
+    def _admit(self, operation: Operation, request: Request) -> None:
+        """Refuse what cannot be done now; a request that was accepted before is accepted again."""
         if self._problem:
-            raise ApplicationError(str(self._problem), type=self._problem.reason, non_retryable=True)
-        if self._life.deleting:
-            raise _conflict(f"{operation} is too late: the VM is being deleted")
-        known = _request_id(request) in self._life.requests
-        harder = operation is Operation.STOP and request.force and self._life.observed.alive
-        why = refusal(self._life.strategy, operation)
-        if why and not known and not harder:
-            raise _conflict(why)
+            raise refusal(self._problem)
+        why = requests.objection(self._life, operation, force=request.force)
+        if why and request.id not in self._life.requests:
+            raise conflict(why)
 
-    def _ask(self, operation: Operation, request: PowerRequest) -> PowerAnswer:
-        self._life = lives.asked_for(self._life, operation, _request_id(request), force=request.force)
+    def _ask(self, operation: Operation, request: Request) -> PowerAnswer:
+        self._life = requests.asked_for(self._life, operation, request, workflow.now())
         self._stirred = True
         return PowerAnswer(run_strategy=self._life.strategy)
+
+    def _admit_edit(self, manifest: Sent, request: Request, version: str) -> None:
+        if self._problem:
+            raise refusal(self._problem)
+        if request.id in self._life.requests:
+            return
+        if self._life.deleting:
+            raise conflict("the edit is too late: the VM is being deleted")
+        if self._publisher.changed_since(version):
+            raise outdated()
+        try:
+            accepted(VirtualServer, manifest).check_edit(self._declared)
+        except InvalidManifestError as problem:
+            raise refusal(problem) from problem
+
+    def _edit(self, manifest: Sent, request: Request) -> ReplaceAnswer:
+        if request.id not in self._life.requests:
+            self._declared = accepted(VirtualServer, manifest)
+            self._manifest = self._declared.document()
+            self._life = requests.declared(self._life, self._declared.machine(), request, workflow.now())
+            self._publisher.declare(self._manifest, generation=self._life.generation)
+            self._stirred = True
+        return ReplaceAnswer(generation=self._life.generation, resource_version=self._publisher.version)
+
+    def _resumed(self, carried: Sent) -> Life:
+        """Return the life that goes on after continue-as-new, or a new one."""
+        if carried is None:
+            return lives.born(self._declared.machine(), uid(), workflow.now())
+        try:
+            before = Carried.model_validate(carried)
+        except ValidationError as error:
+            raise InvalidManifestError([("", "a VirtualMachine is started with its manifest alone")]) from error
+        self._conditions = before.conditions
+        return before.life
 
     def _carried(self) -> Carried:
         return Carried(life=self._life, conditions=self._conditions)
@@ -207,17 +210,7 @@ class VirtualMachine:
                 SearchAttribute.STATUS: status["printableStatus"],
                 SearchAttribute.HYPERVISOR: life.hypervisor,
             },
-            uid=life.uid,
-            creationTimestamp=timestamp(life.created),
+            generation=life.generation,
             deletionTimestamp=timestamp(life.deleting) if life.deleting else "",
         )
         workflow.set_current_details(f"**{status['printableStatus']}** ({status['reason']}): {status['message']}")
-
-
-def _conflict(why: str) -> ApplicationError:
-    return ApplicationError(why, type="Conflict", non_retryable=True)
-
-
-def _request_id(request: PowerRequest) -> str:
-    info = workflow.current_update_info()
-    return request.request or (info.id if info else "")

@@ -1,19 +1,23 @@
 """The life of a zone: a ledger of what its hypervisors hold, kept by one workflow, so that no claim is made twice."""
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.rounds import Opening, Rounds
     from domain import placement
     from domain.hypervisor import Capacity
     from domain.life import Wake
     from domain.placement import Claim, Ledger, Member, Placement
     from manifests.base import InvalidManifestError
-    from manifests.contract import Join, Release, SearchAttribute, Signal, Update, WorkflowType
+    from manifests.contract import Join, Query, Release, SearchAttribute, Signal, Update, WorkflowType
     from manifests.fleet import Zone as ZoneManifest
     from manifests.status import zone_status
-    from workflows.objects import Publisher, Sent, accepted, refused, uid
+    from workflows import options
+    from workflows.objects import Publisher, Sent, accepted, lived, refused, uid
 
 
 @workflow.defn(name=WorkflowType.ZONE)
@@ -26,6 +30,8 @@ class Zone:
         self._ledger = ledger or Ledger()
         self._deleting = False
         self._stirred = True
+        self._opened = bool(ledger and ledger.members)
+        self._opening: asyncio.Task[None] | None = None
         self._publisher = Publisher(manifest)
         self._problem: InvalidManifestError | None = None
         try:
@@ -37,14 +43,20 @@ class Zone:
     async def run(self, manifest: Sent = None, ledger: Ledger | None = None) -> str:
         """Keep the ledger until the zone is deleted and empty."""
         del manifest, ledger
+        return await lived(self._live(), self.delete)
+
+    async def _live(self) -> str:
         if self._problem:
             return await refused(self._publisher, "Zone", self._problem, lambda: self._deleting)
         while not (self._deleting and not self._ledger.members and not self._ledger.placed):
-            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+            if workflow.info().is_continue_as_new_suggested() and not self._busy():
                 self._publisher.continue_as_new(self._manifest, self._ledger)
             self._publish()
             await workflow.wait_condition(lambda: self._stirred)
             self._stirred = False
+            if self._ledger.members and not self._opened:
+                self._opened = True
+                self._opening = asyncio.create_task(self._open())
             await self._wake_the_waiting()
         await self._wake_the_waiting()
         return "deleted; no hypervisor and no VM is left in it"
@@ -53,11 +65,16 @@ class Zone:
     def claim(self, claim: Claim) -> Placement:
         """Claim room for a VM; claiming again gives the same answer."""
         if self._deleting or self._problem:
-            return Placement(message=str(self._problem or "the zone is being deleted"))
+            return placement.held_by(self._ledger, claim.uid, str(self._problem or "the zone is being deleted"))
         before = self._ledger
         self._ledger, answer = placement.place(self._ledger, claim)
         self._stirred = self._stirred or self._ledger is not before
         return answer
+
+    @workflow.query(name=Query.CLAIMS)
+    def claims(self, hypervisor: str) -> list[Claim]:
+        """Return the claims that hold room on a hypervisor, and those that wait and hold none anywhere."""
+        return placement.claims_on(self._ledger, hypervisor)
 
     @workflow.signal(name=Signal.RELEASE)
     def release(self, release: Release) -> None:
@@ -80,11 +97,28 @@ class Zone:
     def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Delete the zone as soon as its hypervisors and VMs are gone; no new claims from now on."""
         self._deleting = True
+        self._publisher.doom()
         self._stirred = True
 
     def _change(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._stirred = True
+
+    async def _open(self) -> None:
+        """Tell VMs that found no room before this zone was there: now there is one more to ask."""
+        opening = Opening(zone=self._name, known=tuple(each.vm for each in self._ledger.waiting.values()))
+        try:
+            await workflow.execute_activity_method(
+                Rounds.wake_unplaced, opening, **options.a_round(f"tell VMs without room about {self._name}")
+            )
+        except ActivityError as error:
+            workflow.logger.warning("VMs without room will ask by themselves", extra={"error": str(error)})
+        self._opening = None
+        self._stirred = True
+
+    def _busy(self) -> bool:
+        """Return whether somebody waits for an answer, or VMs are being told."""
+        return self._opening is not None or not workflow.all_handlers_finished()
 
     async def _wake_the_waiting(self) -> None:
         """Wake VMs that could be placed now, and all when the zone goes. Each claims again, and waits again if it must.
@@ -93,16 +127,11 @@ class Zone:
         """
         everybody = tuple(claim.vm for claim in self._ledger.waiting.values())
         for vm in everybody if self._deleting else placement.to_wake(self._ledger):
-            self._forget(vm)
+            self._ledger = placement.forget(self._ledger, vm)
             try:
                 await workflow.get_external_workflow_handle(vm).signal(Signal.WAKE, Wake.ROOM)
             except Exception as gone:  # noqa: BLE001 - the SDK has no type for "no such workflow"
                 workflow.logger.info("a waiting VM is gone", extra={"vm": vm, "error": str(gone)})
-
-    def _forget(self, vm: str) -> None:
-        gone = [claim.uid for claim in self._ledger.waiting.values() if claim.vm == vm]
-        for each in gone:
-            self._ledger = placement.release(self._ledger, each)
 
     def _publish(self) -> None:
         status = zone_status(self._ledger)

@@ -1,5 +1,6 @@
 """Errands to zones and images that are there, gone, or out of reach."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 
@@ -10,6 +11,7 @@ from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.errands import ClaimRequest, Errands, ImageRequest
+from domain.backoff import Backoff
 from domain.hypervisor import Capacity
 from domain.image import ImageSource
 from domain.placement import Claim
@@ -89,6 +91,25 @@ async def test_a_server_out_of_reach_is_trouble_that_passes(cut_off: Errands, na
         await environment.run(cut_off.ensure_released, name, Release(uid="uid"))
     with pytest.raises(RPCError):
         await environment.run(cut_off.ensure_image, request(name))
+
+
+async def test_a_zone_that_does_not_answer_in_time_is_trouble_that_passes(client: Client, name: str) -> None:
+    zone = await client.start_workflow("Zone", {}, id=f"Zone/{name}", task_queue="nobody")
+    claim = Claim(uid="uid", vm="vm", size=Capacity(cpus=1, memory=1))
+    with pytest.raises(Problem) as caught:
+        async with asyncio.timeout(0.5):
+            await ActivityEnvironment().run(Errands(client).ensure_claimed, ClaimRequest(zone=name, claim=claim))
+    assert (caught.value.reason, caught.value.verdict) == ("ZoneUnreachable", Verdict.RETRY)
+    await zone.terminate()
+
+
+async def test_a_survey_tells_the_zones_and_the_installations_delays(client: Client) -> None:
+    backoff = Backoff(first=1)
+    errands = Errands(client, backoff)
+    survey = await ActivityEnvironment().run(errands.survey)
+    assert survey.backoff == backoff
+    assert sorted(survey.zones) == list(survey.zones)
+    assert (await ActivityEnvironment().run(Errands(client).survey)).backoff == Backoff()
 
 
 async def test_zones_are_named_in_order(client: Client, name: str) -> None:

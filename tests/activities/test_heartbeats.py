@@ -1,6 +1,10 @@
 """Heartbeats of blocking activities, and how they are told to stop."""
 
+import asyncio
 import threading
+import time
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +12,7 @@ from temporalio.exceptions import CancelledError
 from temporalio.testing import ActivityEnvironment
 
 from activities import heartbeats
-from activities.heartbeats import beat, heartbeating
+from activities.heartbeats import beat, heartbeating, pulsing
 from domain.problem import Problem, Verdict
 
 
@@ -50,3 +54,24 @@ def test_a_blocked_activity_heartbeats_with_its_latest_details(monkeypatch: pyte
     environment.run(blocks)
     assert beats[:2] == [(0,), (1,)]
     assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+
+
+async def test_an_activity_that_awaits_beats_three_times_in_a_heartbeat_timeout() -> None:
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_timeout=timedelta(seconds=0.3))
+    beats: list[float] = []
+    thrice = asyncio.Event()
+
+    def on_heartbeat() -> None:
+        beats.append(time.monotonic())
+        if len(beats) > 3:
+            thrice.set()
+
+    environment.on_heartbeat = on_heartbeat
+
+    async def body() -> None:
+        async with pulsing():
+            await thrice.wait()
+
+    await environment.run(body)
+    assert 0.25 < beats[3] - beats[0] < 5

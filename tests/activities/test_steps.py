@@ -13,11 +13,12 @@ from activities.told import News, Told
 from domain.guest import GuestPlan, Power, default_mac
 from domain.image import ImageSource, ImportProgress, image_key
 from domain.problem import Problem
+from domain.run_strategy import LIVE, Operation
 from drivers.simulator import SimulatorDriver
 from drivers.simulator.control import Control
 from drivers.simulator.faults import Fault, Kind, Moment
 from images.policy import FetchPolicy
-from manifests.contract import BuildOrder, ConsoleRequest, StopOrder
+from manifests.contract import BuildOrder, ConsoleRequest, FitOrder, LiveOrder, StopOrder
 from tests.disks import empty_qcow2
 from tests.image_server import ImageServer
 
@@ -51,6 +52,8 @@ def order(steps: HypervisorActivities) -> BuildOrder:
             hostname="vm",
             cpus=1,
             memory=2**28,
+            max_cpus=2,
+            max_memory=2**29,
             disk=2**32,
             image=key,
             mac=default_mac(uid),
@@ -73,6 +76,75 @@ def test_what_a_step_returns_is_no_news(
     assert (stopped.power, told.news(stopped)) == (Power.OFF, News.NONE)
     run(steps.ensure_removed, uid)
     assert told.news(driver.observe(uid)) is News.NONE
+
+
+def live(operation: Operation, incarnation: str, uid: str, request: str = "one") -> LiveOrder:
+    return LiveOrder(uid=uid, incarnation=incarnation, operation=operation, request=request)
+
+
+def test_a_live_operation_is_carried_out_on_its_incarnation_and_told(
+    steps: HypervisorActivities, order: BuildOrder, told: Told, driver: SimulatorDriver
+) -> None:
+    run, uid = ActivityEnvironment().run, order.plan.uid
+    incarnation = run(steps.ensure_running, order).incarnation
+    paused = run(steps.ensure_ordered, live(Operation.PAUSE, incarnation, uid))
+    assert (paused.power, paused.incarnation) == (Power.PAUSED, incarnation)
+    resumed = run(steps.ensure_ordered, live(Operation.UNPAUSE, incarnation, uid))
+    assert resumed.power is Power.RUNNING
+    for request, operation in (("soft", Operation.SOFT_REBOOT), ("hard", Operation.RESET)):
+        rebooted = run(steps.ensure_ordered, live(operation, incarnation, uid, request))
+        assert (rebooted.incarnation, rebooted.reboot) == (incarnation, request)
+    assert told.news(driver.observe(uid)) is News.NONE
+
+
+@pytest.mark.parametrize(
+    ("operation", "stubborn", "reboots"), [(Operation.SOFT_REBOOT, True, 0), (Operation.RESET, True, 1)]
+)
+def test_a_reset_does_not_ask_the_guest(
+    steps: HypervisorActivities,
+    order: BuildOrder,
+    host: Control,
+    operation: Operation,
+    stubborn: bool,  # noqa: FBT001 - a case
+    reboots: int,
+) -> None:
+    run, uid = ActivityEnvironment().run, order.plan.uid
+    incarnation = run(steps.ensure_running, order).incarnation
+    host.make_stubborn(uid, stubborn=stubborn)
+    run(steps.ensure_ordered, live(operation, incarnation, uid))
+    text = run(steps.read_console, ConsoleRequest(hypervisor="host", uid=uid))
+    assert text.count("Linux version") == 1 + reboots
+
+
+@pytest.mark.parametrize("operation", sorted(LIVE))
+def test_a_live_operation_leaves_another_incarnation_alone(
+    steps: HypervisorActivities, order: BuildOrder, driver: SimulatorDriver, operation: Operation
+) -> None:
+    run = ActivityEnvironment().run
+    running = run(steps.ensure_running, order)
+    seen = run(steps.ensure_ordered, live(operation, "another", order.plan.uid))
+    assert seen == running == driver.observe(order.plan.uid)
+
+
+def test_a_running_guest_is_fitted_and_its_vm_told(
+    steps: HypervisorActivities, order: BuildOrder, told: Told, driver: SimulatorDriver
+) -> None:
+    run = ActivityEnvironment().run
+    incarnation = run(steps.ensure_running, order).incarnation
+    wanted = order.plan.model_copy(update={"memory": 2**29, "cpus": 2, "disk": 2**33, "tcp": (443, 80)})
+    fitted = run(steps.ensure_fitted, FitOrder(plan=wanted, incarnation=incarnation))
+    assert (fitted.shape, fitted.incarnation) == (wanted.shape, incarnation)
+    assert told.news(driver.observe(order.plan.uid)) is News.NONE
+
+
+def test_a_power_on_happens_once_for_one_number(steps: HypervisorActivities, order: BuildOrder, host: Control) -> None:
+    run = ActivityEnvironment().run
+    first = run(steps.ensure_running, order)
+    host.power_off_from_inside(order.plan.uid)
+    again = run(steps.ensure_running, order)
+    assert (first.start, again.power, again.start) == (1, Power.OFF, 1)
+    second = run(steps.ensure_running, order.model_copy(update={"start": 2}))
+    assert (second.power, second.start) == (Power.RUNNING, 2)
 
 
 def test_what_a_step_did_and_could_not_say_is_news(

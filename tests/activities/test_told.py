@@ -14,6 +14,8 @@ OFF = Observation(uid="uid", power=Power.OFF, owner="team/vm")
     ("told", "seen", "news"),
     [
         (None, RUNNING, News.URGENT),
+        (None, absent("uid"), News.NONE),
+        (RUNNING, absent("uid"), News.URGENT),
         (RUNNING, RUNNING, News.NONE),
         (RUNNING, OFF, News.URGENT),
         (RUNNING, RUNNING.model_copy(update={"incarnation": "two"}), News.URGENT),

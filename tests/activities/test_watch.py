@@ -1,160 +1,32 @@
-"""The watch: hints become wakes of the VMs concerned, once, and losing every hint still converges.
+"""The watch: hints become wakes of the VMs concerned, once, and an idle hypervisor costs heartbeats only."""
 
-The VMs are workflows nobody works for: their histories tell which wakes they were sent.
-"""
-
-import asyncio
-import json
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError
-from temporalio.testing import ActivityEnvironment
 
-from activities import watch
-from activities.told import Told
-from activities.watch import Watch, WatchBeat
-from domain.guest import GuestPlan, Observation, default_mac
-from domain.hypervisor import SimulatorSpec
-from domain.image import ImageSource, image_key
+from activities import boots, sweep, watch
+from activities.watch import WatchOrder
+from domain.guest import GuestPlan, Observation, Power
+from domain.hypervisor import Orphan, SimulatorSpec
 from domain.problem import Problem
 from drivers.base import Change
 from drivers.simulator import SimulatorDriver
 from drivers.simulator.control import Control
-from images.cache import ImageCache
-from images.policy import FetchPolicy
-from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal
+from manifests.contract import Report
 from tests.activities.line import Line
-from tests.disks import empty_qcow2
-from tests.image_server import ImageServer
+from tests.activities.scene import Scene, reports, wakes, woken
 from tests.world import eventually
-
-Handle = WorkflowHandle[Any, Any]
-
-
-class Scene:
-    """One watched hypervisor, and VMs on it."""
-
-    def __init__(self, client: Client, driver: SimulatorDriver) -> None:
-        self.client = client
-        self.driver = driver
-        self.told = Told()
-        self.name = f"h{uuid.uuid4().hex[:8]}"
-        self.beats: list[WatchBeat] = []
-        self.handles: list[Handle] = []
-        self.image = ""
-
-    def plan(self) -> GuestPlan:
-        uid = str(uuid.uuid4())
-        return GuestPlan(
-            uid=uid,
-            name=uid,
-            owner=f"{self.name}/{uid}",
-            hostname="vm",
-            cpus=1,
-            memory=2**28,
-            disk=2**32,
-            image=self.image,
-            mac=default_mac(uid),
-        )
-
-    def run(self, plan: GuestPlan, *, telling: bool = True) -> Observation:
-        """Power a guest on; `telling` as its VM's step does."""
-        seen = self.driver.ensure_running(plan, fresh=True)
-        return self.told.tell(seen) if telling else seen
-
-    async def vm(self, plan: GuestPlan, published: dict[str, Any] | None = None) -> Handle:
-        """Open a VM's workflow, with what it publishes."""
-        document = {"metadata": {"uid": plan.uid}, "status": published or {}}
-        return await self.open(f"VirtualServer/{plan.owner}", "VirtualServer", document, self.name)
-
-    async def open(self, object_id: str, kind: str, document: dict[str, Any], status: str) -> Handle:
-        attribute = SearchAttribute.HYPERVISOR if kind == "VirtualServer" else SearchAttribute.STATUS
-        pairs = {SearchAttribute.KIND: kind, attribute: status}
-        handle = await self.client.start_workflow(
-            kind,
-            id=object_id,
-            task_queue="nobody",
-            memo={OBJECT_MEMO: document},
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()],
-            ),
-        )
-        self.handles.append(handle)
-
-        async def listed() -> bool:
-            return (
-                await self.client.count_workflows(f"WorkflowId = '{object_id}' AND {attribute} = '{status}'")
-            ).count > 0
-
-        await eventually(listed)
-        return handle
-
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator["asyncio.Task[None]"]:
-        """Watch meanwhile; the block begins after the first round."""
-        environment = ActivityEnvironment()
-        self.beats.clear()
-        environment.on_heartbeat = self.beats.append
-        task = asyncio.create_task(environment.run(Watch(self.name, self.driver, self.told, self.client).watch))
-        await self.rounds(1)
-        try:
-            yield task
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-
-    async def rounds(self, count: int) -> None:
-        """Wait until the watch has gone round so many times from now on."""
-        wanted = len(self.beats) + count
-
-        async def gone_round() -> bool:
-            return len(self.beats) >= wanted
-
-        await eventually(gone_round)
-
-
-async def wakes(handle: Handle) -> list[str]:
-    """Return what a workflow was woken about so far."""
-    history = await handle.fetch_history()
-    signals = [event.workflow_execution_signaled_event_attributes for event in history.events]
-    return [
-        json.loads(signal.input.payloads[0].data) if signal.input.payloads else ""
-        for signal in signals
-        if signal.signal_name == Signal.WAKE
-    ]
-
-
-async def woken(handle: Handle, times: int = 1) -> None:
-    async def often_enough() -> bool:
-        return len(await wakes(handle)) >= times
-
-    await eventually(often_enough)
-    assert await wakes(handle) == ["guest"] * times
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "TICK", 0.05)
-
-
-@pytest.fixture
-async def scene(client: Client, driver: SimulatorDriver) -> AsyncIterator[Scene]:
-    scene = Scene(client, driver)
-    with ImageServer() as server:
-        source = ImageSource(url=server.serve("/disk.qcow2", empty_qcow2()))
-        scene.image = image_key("team", source)
-        policy = FetchPolicy(allowed_networks=("127.0.0.0/8",))
-        ImageCache(driver.images).ensure(scene.image, source, policy=policy, beat=lambda _: None)
-    yield scene
-    for handle in scene.handles:
-        await handle.terminate()
+    monkeypatch.setattr(boots, "TICK", 0.05)
 
 
 @contextmanager
@@ -218,30 +90,25 @@ async def test_a_guest_a_step_works_on_is_looked_at_when_the_step_has_ended(scen
         await woken(vm, before + 1)
 
 
-async def test_a_step_that_begins_during_a_look_goes_first(
-    scene: Scene, host: Control, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_step_that_begins_during_a_look_goes_first(scene: Scene, host: Control) -> None:
     plan = scene.plan()
     vm = await scene.vm(plan, {"reason": "GuestBooted"})
     scene.run(plan)
     async with scene.watched():
         before = len(await wakes(vm))
         observe = scene.driver.observe
-        steps: list[AbstractContextManager[None]] = []
+        step = scene.told.telling(plan.uid)
 
         def observed_as_a_step_begins(uid: str) -> Observation:
-            seen = observe(uid)
-            if not steps:
-                step = scene.told.telling(uid)
-                step.__enter__()
-                steps.append(step)
-            return seen
+            del scene.instead[uid]
+            step.__enter__()
+            return observe(uid)
 
-        monkeypatch.setattr(scene.driver, "observe", observed_as_a_step_begins)
+        scene.instead[plan.uid] = observed_as_a_step_begins
         host.kill_process(plan.uid)
         await scene.rounds(4)
         assert len(await wakes(vm)) == before
-        steps[0].__exit__(None, None, None)
+        step.__exit__(None, None, None)
         await woken(vm, before + 1)
 
 
@@ -264,6 +131,16 @@ async def test_a_sweep_wakes_who_is_not_at_rest_or_published_something_else(scen
         assert [await wakes(handle) for handle in handles] == [["guest"], ["guest"], [], []]
 
 
+async def test_a_sweep_has_a_look_at_a_guest_that_boots_and_none_at_one_that_is_up(scene: Scene) -> None:
+    booting, up = scene.plan(), scene.plan()
+    for plan, reason in ((booting, "GuestBooting"), (up, "GuestBooted")):
+        seen = scene.run(plan, telling=False)
+        vm = {"power": "Running", "incarnation": seen.incarnation}
+        await scene.vm(plan, {"reason": reason, "vm": vm, "guest": {"agentConnected": reason == "GuestBooted"}})
+    async with scene.watched():
+        assert (scene.looks[booting.uid] > 0, scene.looks[up.uid]) == (True, 0)
+
+
 async def test_a_sweep_has_another_look_at_a_guest_that_was_silent(scene: Scene) -> None:
     plan = scene.plan()
     seen = scene.run(plan, telling=False)
@@ -278,11 +155,12 @@ async def test_lost_hints_are_made_up_for_by_the_next_sweep(scene: Scene, monkey
     plan = scene.plan()
     vm = await scene.vm(plan, {"reason": "GuestOff"})
 
-    def nothing_but_the_first(stop: Any) -> Iterator[Change]:
-        yield Change(uid="")
-        stop.wait()
+    changes = scene.driver.changes
 
-    monkeypatch.setattr(scene.driver, "changes", nothing_but_the_first)
+    def without_the_guest(stop: Any) -> Iterator[Change]:
+        return (change for change in changes(stop) if change.uid != plan.uid)
+
+    monkeypatch.setattr(scene.driver, "changes", without_the_guest)
     async with scene.watched():
         assert await wakes(vm) == []
         scene.run(plan, telling=False)
@@ -305,7 +183,7 @@ async def test_agent_and_address_are_one_wake_and_the_boot_is_shown_meanwhile(sc
     with slow(scene.driver, 1.0) as driver:
         async with scene.watched():
             before = len(await wakes(vm))
-            scene.told.tell(driver.ensure_running(plan, fresh=True))
+            scene.told.tell(driver.ensure_running(plan, fresh=True, start=1))
 
             async def booting() -> bool:
                 return any(plan.uid in beat.boots for beat in scene.beats)
@@ -322,14 +200,14 @@ async def test_agent_and_address_are_one_wake_and_the_boot_is_shown_meanwhile(sc
 async def test_half_a_sign_of_life_is_told_when_the_other_half_does_not_come(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
-    monkeypatch.setattr(watch, "SETTLE", 0.3)
+    monkeypatch.setattr(boots, "SETTLE", 0.3)
     plan = scene.plan()
     whole = scene.run(plan)
     status = {"reason": "GuestSilent", "vm": {"power": "Running", "incarnation": whole.incarnation}}
     vm = await scene.vm(plan, status)
     scene.told.tell(whole.model_copy(update={"guest": type(whole.guest)()}))
     one_half = type(whole.guest).model_validate({half: getattr(whole.guest, half)})
-    monkeypatch.setattr(scene.driver, "observe", lambda _: whole.model_copy(update={"guest": one_half}))
+    scene.instead[plan.uid] = lambda _: whole.model_copy(update={"guest": one_half})
     async with scene.watched():
         assert await wakes(vm) == []
         await woken(vm)
@@ -338,13 +216,13 @@ async def test_half_a_sign_of_life_is_told_when_the_other_half_does_not_come(
 async def test_a_guest_that_stays_silent_is_told_when_patience_ends(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "BOOT_PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(boots, "BOOT_PATIENCE", timedelta(seconds=0.3))
     plan = scene.plan()
     vm = await scene.vm(plan)
     with slow(scene.driver, 3600) as driver:
         async with scene.watched():
             before = len(await wakes(vm))
-            scene.told.tell(driver.ensure_running(plan, fresh=True))
+            scene.told.tell(driver.ensure_running(plan, fresh=True, start=1))
             await woken(vm, before + 1)
 
 
@@ -364,3 +242,94 @@ async def test_a_hypervisor_that_cannot_be_reached_ends_the_watch_with_trouble(s
         with pytest.raises(Problem) as caught:
             await task
         assert caught.value.reason == "HypervisorUnreachable"
+
+
+async def test_a_watch_that_has_worked_ends_normally_so_that_the_next_has_all_its_attempts(
+    scene: Scene, host: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STEADY", 0.0)
+    async with scene.watched() as task:
+        host.unreachable(cut=True)
+        assert (await task).startswith("the watch ended: ")
+
+
+async def test_an_idle_watch_neither_looks_nor_goes_round_and_beats_three_times_in_a_heartbeat_timeout(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = scene.plan()
+    await scene.vm(plan, {"reason": "GuestBooted"})
+    scene.run(plan)
+    turns = []
+    gather = watch._Vigil._gather
+
+    async def counted(*arguments: Any) -> bool:
+        turns.append(arguments)
+        return await gather(*arguments)
+
+    monkeypatch.setattr(watch._Vigil, "_gather", counted)
+    async with scene.watched(heartbeat=timedelta(seconds=0.3)):
+
+        async def rested() -> bool:
+            """Six beats, and nothing else meanwhile."""
+            before, beats, began = (scene.looks.total(), len(turns)), len(scene.beats), time.monotonic()
+
+            async def beaten() -> bool:
+                return len(scene.beats) >= beats + 6
+
+            await eventually(beaten)
+            assert time.monotonic() - began > 0.4
+            return before == (scene.looks.total(), len(turns))
+
+        await eventually(rested)
+
+
+async def test_when_a_hypervisor_that_was_lost_is_found_every_vm_is_woken_once(scene: Scene) -> None:
+    hypervisor = await scene.hypervisor()
+    vm = await scene.vm(scene.plan(), {"reason": "GuestOff"})
+    async with scene.watched(WatchOrder(lost=True)):
+        await woken(vm)
+        assert await reports(hypervisor) == [Report()]
+
+
+async def test_orphans_are_reported_when_they_are_others_than_before(scene: Scene, host: Control) -> None:
+    hypervisor = await scene.hypervisor()
+    plans = [scene.plan() for _ in range(2)]
+    for plan in plans:
+        scene.run(plan, telling=False)
+    known = tuple(sorted((orphan(plan) for plan in plans), key=lambda each: each.uid))
+    async with scene.watched(WatchOrder(orphans=known)):
+        assert await reports(hypervisor) == []
+    scene.driver.ensure_removed(plans[0].uid)
+    async with scene.watched(WatchOrder(orphans=known)):
+        assert await reports(hypervisor) == [Report(orphans=(orphan(plans[1]),))]
+
+
+@pytest.mark.parametrize("declared", [False, True])
+async def test_a_zone_that_tells_no_claims_holds_up_no_sweep(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Nobody works for the zone, or there is none."""
+    monkeypatch.setattr(sweep, "ANSWER_WITHIN", timedelta(seconds=0.1))
+    if declared:
+        await scene.open(f"Zone/{scene.name}", "Zone", {}, "Ready")
+    vm = await scene.vm(scene.plan(), {"reason": "HypervisorLost"})
+    async with scene.watched(WatchOrder(zone=scene.name)):
+        await woken(vm)
+
+
+async def test_a_guest_whose_vm_knows_that_it_is_silent_is_not_waited_for_again(scene: Scene) -> None:
+    plan = scene.plan()
+    with slow(scene.driver, 3600) as driver:
+        seen = driver.ensure_running(plan, fresh=True, start=1)
+        status = {"reason": "GuestSilent", "vm": {"power": "Running", "incarnation": seen.incarnation}}
+        vm = await scene.vm(plan, status)
+        async with scene.watched():
+            await scene.rounds(2)
+            assert scene.looks[plan.uid] == 1
+            assert await wakes(vm) == []
+
+
+def orphan(plan: GuestPlan) -> Orphan:
+    return Orphan(uid=plan.uid, owner=plan.owner, power=Power.RUNNING)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from domain.guest import Observation, StopCause, absent
-from domain.life import Hold, Life, asked_for, learned
+from domain.life import Hold, Life, learned
 from domain.lifecycle import Goal, goal
 from domain.run_strategy import Operation, RunStrategy
-from tests.domain.examples import NOW, UID, at_host, off, paused, placed, running
+from tests.domain.examples import NOW, UID, asked, at_host, off, paused, placed, running
 
 LATER = NOW + timedelta(hours=1)
 
@@ -43,40 +43,35 @@ def test_manual_and_once_leave_an_ended_guest_alone(strategy: RunStrategy, seen:
 @pytest.mark.parametrize("strategy", [RunStrategy.ALWAYS, RunStrategy.RERUN_ON_FAILURE, RunStrategy.MANUAL])
 @pytest.mark.parametrize("seen", [POWER_OFF, PANIC, DEAD_PROCESS, DESTROYED, HOST_REBOOT, UNDEFINED])
 def test_nothing_resurrects_what_the_user_stopped(strategy: RunStrategy, seen: Observation) -> None:
-    stopped = asked_for(at_host(running(), strategy), Operation.STOP, "r1")
+    stopped = asked(at_host(running(), strategy), Operation.STOP)
     assert goal(learned(stopped, seen, LATER)) is Goal.STOP
 
 
 def test_the_end_a_restart_asked_for_is_followed_by_a_start() -> None:
-    restarting = asked_for(at_host(running(), RunStrategy.MANUAL), Operation.RESTART, "r1")
+    restarting = asked(at_host(running(), RunStrategy.MANUAL), Operation.RESTART)
     life = learned(restarting, POWER_OFF, LATER)
     assert (goal(life), life.ending) == (Goal.RUN, "")
 
 
 @pytest.mark.parametrize("taken_back", [Operation.STOP, Operation.RESTART])
 def test_a_start_survives_the_end_that_an_earlier_request_brought_about(taken_back: Operation) -> None:
-    asked = asked_for(at_host(running(), RunStrategy.MANUAL), taken_back, "r1")
-    wanted_again = asked_for(asked, Operation.START, "r2")
-    assert goal(learned(wanted_again, POWER_OFF, LATER)) is Goal.RUN
+    life = asked(at_host(running(), RunStrategy.MANUAL), taken_back, Operation.START)
+    assert goal(learned(life, POWER_OFF, LATER)) is Goal.RUN
 
 
 def test_repeating_the_start_does_not_forget_that_an_earlier_request_may_still_end_the_guest() -> None:
-    life = at_host(running(), RunStrategy.MANUAL)
-    for number, operation in enumerate((Operation.STOP, Operation.START, Operation.START)):
-        life = asked_for(life, operation, f"r{number}")
+    life = asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP, Operation.START, Operation.START)
     assert goal(learned(life, POWER_OFF, LATER)) is Goal.RUN
 
 
 def test_only_the_incarnation_that_was_to_end_is_excused() -> None:
-    life = at_host(running("i1"), RunStrategy.MANUAL)
-    for number, operation in enumerate((Operation.STOP, Operation.START)):
-        life = asked_for(life, operation, f"r{number}")
+    life = asked(at_host(running("i1"), RunStrategy.MANUAL), Operation.STOP, Operation.START)
     again = learned(learned(life, POWER_OFF, LATER), running("i2"), LATER)
     assert goal(learned(again, POWER_OFF, LATER)) is Goal.STOP
 
 
 def test_a_start_of_a_guest_nobody_stopped_does_not_excuse_its_power_off() -> None:
-    life = asked_for(at_host(running(), RunStrategy.MANUAL), Operation.START, "r1")
+    life = asked(at_host(running(), RunStrategy.MANUAL), Operation.START)
     assert goal(learned(life, POWER_OFF, LATER)) is Goal.STOP
 
 
@@ -109,3 +104,46 @@ def test_news_replace_what_was_stale_and_lift_a_hold() -> None:
     troubled = at_host(running()).but(stale=True, hold=Hold(reason="HypervisorUnreachable", message="no route"))
     life = learned(troubled, running(), LATER)
     assert (life.stale, life.hold) == (False, None)
+
+
+def test_what_waits_for_its_turn_ends_with_its_incarnation() -> None:
+    life = asked(at_host(running("i1")), Operation.RESET)
+    assert learned(life, running("i1"), LATER).orders == life.orders
+    assert learned(life, paused("i1"), LATER).orders == life.orders
+    assert learned(life, running("i2"), LATER).orders == ()
+    assert learned(life, off(), LATER).orders == ()
+
+
+# Every power-on has a number, and one that happened is never ordered again
+
+
+@pytest.mark.parametrize("seen", [PANIC, UNDEFINED, running("i2", start=1)])
+def test_the_end_of_an_incarnation_uses_its_number_up(seen: Observation) -> None:
+    assert learned(at_host(running("i1", start=1)), seen, LATER).start == 2
+
+
+def test_numbers_never_fall_behind_what_the_hypervisor_has_seen() -> None:
+    assert learned(at_host(running("i1", start=7)), off(start=7), LATER).start == 8
+
+
+@pytest.mark.parametrize("strategy", [RunStrategy.ONCE, RunStrategy.MANUAL])
+def test_a_guest_that_started_and_ended_before_anybody_saw_it_run_has_run(strategy: RunStrategy) -> None:
+    life = learned(at_host(off(), strategy), off(StopCause.GUEST, start=1), LATER)
+    assert (goal(life), life.exits, life.start) == (Goal.STOP, 1, 2)
+
+
+def test_so_it_is_when_it_was_never_seen_at_all() -> None:
+    fresh = placed(RunStrategy.ONCE).but(touched=True)
+    life = learned(fresh, off(StopCause.CRASHED, start=1), LATER)
+    assert (goal(life), life.exits, life.ends, life.provisioned) == (Goal.STOP, 1, 1, True)
+
+
+def test_a_start_that_was_asked_for_since_is_another_power_on() -> None:
+    life = asked(at_host(off(), RunStrategy.MANUAL), Operation.STOP, Operation.START)
+    after = learned(life, off(StopCause.GUEST, start=1), LATER)
+    assert (goal(after), after.exits, after.start) == (Goal.RUN, 0, 2)
+
+
+def test_an_end_that_is_known_is_no_news() -> None:
+    life = learned(at_host(running(start=1)), off(StopCause.GUEST, start=1), LATER)
+    assert learned(life, off(StopCause.GUEST, start=1), LATER) == life

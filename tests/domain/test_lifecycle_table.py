@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from domain.guest import Observation, Power, absent
-from domain.life import BOOT_PATIENCE, Hold, Life, asked_for, deleted
+from domain.life import BOOT_PATIENCE, Hold, Life
 from domain.lifecycle import TABLE, Goal, Situation, Step, goal, grace, held, next_step, situation, up
 from domain.machine import DEFAULT_GRACE
+from domain.requests import deleted
 from domain.run_strategy import Operation, RunStrategy
-from tests.domain.examples import IMAGE, NOW, UID, at_host, newborn, off, paused, placed, running
+from tests.domain.examples import IMAGE, NOW, SHAPE, UID, asked, at_host, edited, newborn, off, paused, placed, running
 
 BEFORE_THE_HYPERVISOR = {Situation.NEW, Situation.UNPLACED, Situation.PLACED, Situation.READY}
 
@@ -27,6 +28,26 @@ def test_a_deleted_vm_is_never_built_nor_placed() -> None:
 def test_only_a_deleted_vm_is_removed_and_ends() -> None:
     final = {Step.REMOVE, Step.RELEASE, Step.END}
     assert not final & {*TABLE[Goal.RUN].values(), *TABLE[Goal.STOP].values()}
+
+
+LIVING = {Situation.ORDERED, Situation.UNFIT, Situation.DOOMED, Situation.RUNNING}
+
+
+def test_a_live_step_is_taken_of_a_guest_that_is_to_run_only() -> None:
+    taken = {
+        (wanted, where) for wanted in Goal for where in Situation if TABLE[wanted][where] in {Step.ORDER, Step.FIT}
+    }
+    assert taken == {(Goal.RUN, Situation.ORDERED), (Goal.RUN, Situation.UNFIT)}
+
+
+@pytest.mark.parametrize("standing", LIVING)
+@pytest.mark.parametrize("wanted", [Goal.STOP, Goal.GO])
+def test_a_living_guest_that_is_not_to_run_is_stopped_whatever_waits_for_it(wanted: Goal, standing: Situation) -> None:
+    assert TABLE[wanted][standing] is Step.STOP
+
+
+def test_room_is_asked_for_what_stays_only() -> None:
+    assert {wanted for wanted in Goal if Step.RECLAIM in TABLE[wanted].values()} == {Goal.RUN, Goal.STOP}
 
 
 def test_what_is_stale_is_looked_at_whatever_is_wanted() -> None:
@@ -55,6 +76,17 @@ def test_room_and_image_are_got_alike_whether_the_guest_is_to_run_or_not(standin
         (at_host(running("i2")).but(ending="i1"), Situation.RUNNING),
         (at_host(off()).but(ending=""), Situation.OFF),
         (at_host(running("i1")).but(ending="i1", stale=True), Situation.STALE),
+        (asked(at_host(running("i1")), Operation.RESET).but(ending="i1"), Situation.DOOMED),
+        (asked(at_host(running()), Operation.RESET), Situation.ORDERED),
+        (asked(at_host(paused()), Operation.UNPAUSE), Situation.ORDERED),
+        (asked(at_host(running()), Operation.RESET).but(stale=True), Situation.STALE),
+        (edited(asked(at_host(running(shape=SHAPE)), Operation.RESET), memory=1), Situation.ORDERED),
+        (edited(at_host(running(shape=SHAPE)), memory=SHAPE.memory * 2, cpus=1), Situation.CRAMPED),
+        (edited(at_host(running(shape=SHAPE)), cpus=1), Situation.UNFIT),
+        (edited(at_host(running(shape=SHAPE)), cpus=1).but(stale=True), Situation.STALE),
+        (at_host(absent(UID)).but(lost=True), Situation.IMAGELESS),
+        (at_host(off()).but(lost=True), Situation.OFF),
+        (deleted(newborn(), NOW).but(released=True), Situation.RELEASED),
     ],
 )
 def test_a_life_is_read_as_one_situation(life: Life, expected: Situation) -> None:
@@ -73,7 +105,7 @@ def test_deletion_outranks_every_strategy() -> None:
 
 
 def test_a_restart_ends_the_doomed_incarnation_first() -> None:
-    life = asked_for(at_host(running()), Operation.RESTART, "r1")
+    life = asked(at_host(running()), Operation.RESTART)
     assert next_step(life) is Step.STOP
 
 

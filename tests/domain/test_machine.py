@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.guest import GuestPlan, default_mac
+from domain.guest import GuestPlan, Shape, default_mac
 from domain.hypervisor import Capacity, HypervisorFacts, HypervisorSpec, SimulatorSpec, claimable
 from domain.image import ImageSource, image_key
 from domain.machine import guest_plan
@@ -33,6 +33,8 @@ def test_a_plan_holds_everything_a_driver_needs() -> None:
         hostname="web",
         cpus=2,
         memory=4 * GIB,
+        max_cpus=2,
+        max_memory=4 * GIB,
         cpu_model="Conroe",
         disk=20 * GIB,
         image=image_key("team", SPEC.source),
@@ -41,6 +43,54 @@ def test_a_plan_holds_everything_a_driver_needs() -> None:
         tcp=(80,),
         udp=(53,),
     )
+
+
+@pytest.mark.parametrize(
+    ("declared", "planned"),
+    [((0, 0), (2, 4 * GIB)), ((1, GIB), (2, 4 * GIB)), ((8, 16 * GIB), (8, 16 * GIB))],
+)
+def test_a_guest_can_grow_as_far_as_is_declared_and_no_less_than_it_has(
+    declared: tuple[int, int], planned: tuple[int, int]
+) -> None:
+    spec = SPEC.model_copy(update=dict(zip(("max_cpus", "max_memory"), declared, strict=True)))
+    plan = guest_plan(spec, UID)
+    assert (plan.max_cpus, plan.max_memory) == planned
+
+
+def test_a_name_that_is_taken_grows() -> None:
+    assert guest_plan(SPEC, UID, suffix=6).name == domain_name("web", UID, length=6)
+
+
+def test_a_shape_is_what_can_change_while_a_guest_runs_and_its_ports_are_in_order() -> None:
+    plan = guest_plan(SPEC.model_copy(update={"tcp": (443, 80), "udp": (53, 5)}), UID)
+    assert plan.shape == Shape(cpus=2, memory=4 * GIB, disk=20 * GIB, tcp=(80, 443), udp=(5, 53))
+
+
+FIXED = {"name": "db", "cpu_model": "Conroe", "user_data": "#cloud-config\n", "mac": "02:00:00:00:00:01"}
+FREE: dict[str, object] = {
+    "cpus": 3,
+    "memory": GIB,
+    "max_cpus": 9,
+    "max_memory": 9 * GIB,
+    "disk": 30 * GIB,
+    "tcp": (80,),
+}
+
+
+@pytest.mark.parametrize("field", FIXED)
+def test_what_takes_effect_at_a_power_on_only_is_another_build(field: str) -> None:
+    other = guest_plan(SPEC.model_copy(update={field: FIXED[field]}), UID)
+    assert other.build != guest_plan(SPEC, UID).build
+
+
+@pytest.mark.parametrize("field", FREE)
+def test_what_can_change_while_a_guest_runs_is_no_other_build(field: str) -> None:
+    other = guest_plan(SPEC.model_copy(update={field: FREE[field]}), UID)
+    assert other.build == guest_plan(SPEC, UID).build
+
+
+def test_neither_is_another_name_of_the_domain() -> None:
+    assert guest_plan(SPEC, UID, suffix=9).build == guest_plan(SPEC, UID).build
 
 
 def test_an_address_the_user_chose_is_kept() -> None:

@@ -1,12 +1,13 @@
 """Quantities: what sizes people may write, and how sizes are told."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.quantity import format_bytes, parse_bytes, parse_cpus
+from domain.quantity import format_bytes, parse_amount, parse_bytes, parse_cpus
 
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
@@ -73,3 +74,33 @@ def test_a_part_of_a_cpu_is_refused(text: str | int) -> None:
 )
 def test_sizes_are_told_in_binary_units(size: float, told: str) -> None:
     assert format_bytes(size) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("10", "10"),
+        (4, "4"),
+        (0.5, "0.5"),
+        ("500m", "0.5"),
+        ("100u", "0.0001"),
+        ("7n", "0.000000007"),
+        ("1e3", "1000"),
+        ("1E-2", "0.01"),
+        ("2E", "2000000000000000000"),
+        ("1.5Gi", "1610612736"),
+        (".5k", "500"),
+        ("5.", "5"),
+        ("0", "0"),
+    ],
+)
+def test_any_quantity_is_a_number(text: str | float, amount: str) -> None:
+    assert parse_amount(text) == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1x", "1e", "e3", "1e999", "Gi", "1 Gi", "nan", "1Gi\n", "9" * 20, "\u0663"]
+)
+def test_what_is_no_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity"):
+        parse_amount(text)

@@ -86,6 +86,7 @@ async def lives(world: World, recorder: Recorder) -> None:
         await operated(world, recorder)
         await failed(world, recorder)
         await refused(world, recorder)
+        await declared(world, recorder)
         await world.delete("cached")
         await image_deleted(world, recorder)
         await fleet_deleted(world, recorder)
@@ -150,6 +151,25 @@ async def refused(world: World, recorder: Recorder) -> None:
     await handle.signal(Signal.DELETE)
     await handle.result()
     await recorder.record(handle.id, "vm-refused")
+
+
+async def declared(world: World, recorder: Recorder) -> None:
+    """A namespace and a config map in it: declared, edited, and deleted together."""
+    name = f"{world.name}-declared"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    labelled = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"app": "web"}}}
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "declared", "namespace": name},
+        "data": {"colour": "red"},
+    }
+    for manifest in (namespace, config_map, {**config_map, "data": {"colour": "blue"}}, labelled):
+        await world.objects.apply(manifest)
+    await world.objects.delete(kind_called("ns"), name)
+    await world.client.get_workflow_handle(f"Namespace/{name}").result()
+    await recorder.record(f"ConfigMap/{name}/declared", "declaration")
+    await recorder.record(f"Namespace/{name}", "namespace")
 
 
 async def published(world: World, name: str) -> bool:

@@ -2,21 +2,24 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.guest import Forward, GuestInfo
-from domain.names import domain_name
-from domain.run_strategy import RunStrategy
-from domain.status import Condition, ConditionType, conditions
+from domain.guest import Forward, GuestInfo, Observation, StopCause
+from domain.life import Life
+from domain.names import LONGEST_SUFFIX, domain_name
+from domain.run_strategy import Operation, RunStrategy
+from domain.status import Condition, ConditionType, Truth, conditions
 from manifests.base import InvalidManifestError
 from manifests.status import condition, machine_status, refused_status, timestamp
-from tests.domain.examples import IMAGE, NOW, UID, at_host, newborn, off, running
+from tests.domain.examples import IMAGE, NOW, SHAPE, UID, asked, at_host, edited, newborn, off, paused, running
 
 
 def test_a_new_vm_says_what_it_wants_and_little_else() -> None:
     life = newborn()
     assert machine_status(life, (), NOW) == {
+        "observedGeneration": 1,
         "printableStatus": "Provisioning",
         "reason": "Placing",
         "message": "looking for a zone",
@@ -28,7 +31,13 @@ def test_a_new_vm_says_what_it_wants_and_little_else() -> None:
 
 
 def test_a_running_vm_says_where_it_is_and_what_its_guest_tells() -> None:
-    info = GuestInfo(agent=True, addresses=("192.0.2.7",), hostname="web", os="Debian GNU/Linux 12 (bookworm)")
+    info = GuestInfo(
+        agent=True,
+        addresses=("192.0.2.7",),
+        hostname="web",
+        os="Debian GNU/Linux 12 (bookworm)",
+        agent_version="7.2.0",
+    )
     forward = Forward(protocol="tcp", guest=80, host=31080)
     seen = running("i1").model_copy(update={"guest": info, "forwards": (forward,)})
     status = machine_status(at_host(seen), (), NOW)
@@ -41,6 +50,7 @@ def test_a_running_vm_says_where_it_is_and_what_its_guest_tells() -> None:
         "addresses": ["192.0.2.7"],
         "hostname": "web",
         "os": "Debian GNU/Linux 12 (bookworm)",
+        "agentVersion": "7.2.0",
     }
     assert status["forwards"] == [{"protocol": "tcp", "guestPort": 80, "hostPort": 31080}]
 
@@ -51,6 +61,48 @@ def test_the_name_has_the_documented_form() -> None:
     assert len(name) == len("managed-virtualserver-9dda9")
 
 
+def test_a_name_that_grew_is_told_as_it_is() -> None:
+    grown = newborn().but(suffix=LONGEST_SUFFIX)
+    assert machine_status(grown, (), NOW)["vm"]["name"] == domain_name("web", UID, length=LONGEST_SUFFIX)
+
+
+@pytest.mark.parametrize("seen", [running(shape=SHAPE), paused(shape=SHAPE)])
+def test_a_living_guest_is_told_with_what_it_has_and_not_with_what_is_declared(seen: Observation) -> None:
+    life = edited(at_host(seen), memory=2**40, cpus=9, disk=2**44)
+    told = {"cpus": 2, "memory": "4 GiB", "disk": "20 GiB"}
+    assert machine_status(life, (), NOW)["resources"] == told
+
+
+def test_the_generation_that_a_status_speaks_of_is_that_of_the_declaration() -> None:
+    assert machine_status(edited(newborn(), cpus=1), (), NOW)["observedGeneration"] == 2
+
+
+@pytest.mark.parametrize(
+    ("life", "told"),
+    [
+        (asked(at_host(running()), Operation.STOP, by="ada"), {"operation": "stop", "by": "ada"}),
+        (asked(at_host(running()), Operation.SOFT_REBOOT), {"operation": "softreboot", "by": ""}),
+        (edited(at_host(running()), cpus=1), {"operation": "edit", "by": ""}),
+    ],
+)
+def test_the_last_operation_is_told_with_who_asked_and_when(life: Life, told: dict[str, str]) -> None:
+    assert machine_status(life, (), NOW)["lastOperation"] == {**told, "at": "2026-01-01T12:00:00Z"}
+
+
+def test_a_guest_that_keeps_ending_is_told_with_how_often_and_until_when() -> None:
+    once = at_host(off(StopCause.CRASHED)).but(ends=1)
+    assert machine_status(once, (), NOW)["restarts"] == {"inARow": 1}
+    waiting = once.but(ends=3, again=NOW + timedelta(seconds=21))
+    status = machine_status(waiting, (), NOW)
+    assert status["restarts"] == {"inARow": 3, "next": "2026-01-01T12:00:21Z"}
+    assert status["printableStatus"] == "CrashLoopBackOff"
+
+
+@pytest.mark.parametrize("life", [newborn(), at_host(running()), at_host(off())])
+def test_what_never_happened_is_not_told(life: Life) -> None:
+    assert not {"lastOperation", "restarts"} & set(machine_status(life, (), NOW))
+
+
 def test_the_current_run_strategy_is_told_not_the_declared_one() -> None:
     halted = newborn(RunStrategy.ALWAYS).but(strategy=RunStrategy.HALTED)
     assert machine_status(halted, (), NOW)["runStrategy"] == "Halted"
@@ -58,12 +110,14 @@ def test_the_current_run_strategy_is_told_not_the_declared_one() -> None:
 
 def test_a_guest_that_is_off_tells_nothing_of_itself() -> None:
     status = machine_status(at_host(off()).but(exits=3), (), NOW)
-    assert not {"guest", "forwards"} & set(status)
+    assert not {"guest", "forwards", "resources"} & set(status)
     assert status["exits"] == 3
 
 
 def test_a_condition_has_the_form_kubernetes_gives_it() -> None:
-    ready = Condition(type=ConditionType.READY, status=False, reason="GuestOff", message="the guest is off", since=NOW)
+    ready = Condition(
+        type=ConditionType.READY, status=Truth.FALSE, reason="GuestOff", message="the guest is off", since=NOW
+    )
     assert condition(ready) == {
         "type": "Ready",
         "status": "False",
@@ -71,7 +125,11 @@ def test_a_condition_has_the_form_kubernetes_gives_it() -> None:
         "message": "the guest is off",
         "lastTransitionTime": "2026-01-01T12:00:00Z",
     }
-    assert condition(ready.model_copy(update={"status": True}))["status"] == "True"
+    assert [condition(ready.model_copy(update={"status": each}))["status"] for each in Truth] == [
+        "True",
+        "False",
+        "Unknown",
+    ]
 
 
 def test_a_status_carries_the_conditions_it_is_given() -> None:

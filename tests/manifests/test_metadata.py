@@ -87,5 +87,21 @@ def test_what_the_server_adds_is_accepted_and_not_kept() -> None:
         "resourceVersion": "12",
         "creationTimestamp": "2026-01-01T12:00:00Z",
         "deletionTimestamp": None,
+        "deletionGracePeriodSeconds": 0,
+        "selfLink": "/apis/tensorstack.dev/v1beta1/namespaces/default/virtualservers/web",
     }
     assert parse(read_back).document() == parse(virtual_server()).document()
+
+
+def test_what_tools_note_is_kept_as_they_wrote_it() -> None:
+    noted = {
+        "generateName": "web-",
+        "finalizers": ["example.org/wait"],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "1", "controller": True}],
+        "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {".": {}, "f:network": {}}}}],
+    }
+    manifest = virtual_server()
+    manifest["metadata"] |= noted
+    kept = parse(manifest).document()["metadata"]
+    assert {name: kept[name] for name in noted} == noted
+    assert parse(manifest).content() == parse(virtual_server()).content()

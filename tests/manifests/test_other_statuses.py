@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from domain.hypervisor import Capacity, HypervisorFacts
+from domain.guest import Power
+from domain.hypervisor import Capacity, HypervisorFacts, Orphan
 from domain.life import Hold
 from domain.placement import Claim, Ledger, Member, join, place
 from manifests.status import Copy, CopyState, ImageStatus, hypervisor_status, image_status, zone_status
@@ -69,6 +70,15 @@ def test_a_hypervisor_says_whether_it_is_ready_and_why_not(
     status = hypervisor_status(facts, hold)
     assert (status["printableStatus"], status["reason"], status["message"]) == told
     assert ("facts" in status) is (facts is not None)
+
+
+def test_orphans_are_shown_and_make_a_hypervisor_no_less_ready() -> None:
+    orphans = (Orphan(uid="u1", owner="team/web", power=Power.OFF, trouble="none"),)
+    status = hypervisor_status(FACTS, None, orphans)
+    assert (status["printableStatus"], status["reason"]) == ("Ready", "OrphanedDomains")
+    assert status["message"] == "domains that belong to no VM: 1; see vmflow orphans"
+    assert status["orphans"] == [{"uid": "u1", "owner": "team/web", "power": "Off", "trouble": "none"}]
+    assert hypervisor_status(FACTS, HOLD, orphans)["reason"] == "HypervisorUnreachable"
 
 
 def test_a_hypervisor_tells_what_it_is() -> None:

@@ -11,13 +11,20 @@ from manifests.contract import LEDGER_QUEUE, LIFECYCLE_QUEUE, WorkflowType
 from manifests.image import image_for
 from manifests.registry import KINDS, id_of, kind_called, kind_of, parse
 from tests.manifests.examples import URL, Document, hypervisor, virtual_server
+from tests.manifests.test_kubernetes_documents import DOCUMENTS
 
 ZONE = {"apiVersion": "vmflow.dev/v1alpha1", "kind": "Zone", "metadata": {"name": "z1"}}
+DECLARED = {
+    document["kind"]: {name: value for name, value in document.items() if name != "status"}
+    for document in reversed(DOCUMENTS)
+}
+"""The first example of each kind that is only declared."""
 OBJECTS: dict[str, Document] = {
     "VirtualServer": virtual_server(),
     "Image": image_for("team", ImageSource(url=URL)).document(),
     "Hypervisor": hypervisor(simulator={"directory": "/d"}),
     "Zone": ZONE,
+    **DECLARED,
 }
 
 
@@ -28,6 +35,15 @@ OBJECTS: dict[str, Document] = {
         (("image", "images", "img"), "Image"),
         (("hypervisor", "hypervisors", "hv"), "Hypervisor"),
         (("zone", "zones"), "Zone"),
+        (("account", "accounts"), "Account"),
+        (("ns", "namespace", "namespaces"), "Namespace"),
+        (("cm", "configmap", "configmaps"), "ConfigMap"),
+        (("secret", "secrets"), "Secret"),
+        (("sa", "serviceaccount", "serviceaccounts"), "ServiceAccount"),
+        (("pvc", "persistentvolumeclaim", "persistentvolumeclaims"), "PersistentVolumeClaim"),
+        (("svc", "service", "services"), "Service"),
+        (("quota", "resourcequota", "resourcequotas"), "ResourceQuota"),
+        (("sc", "storageclass", "storageclasses"), "StorageClass"),
     ],
 )
 def test_people_call_kinds_as_they_like(words: tuple[str, ...], kind: str) -> None:
@@ -40,7 +56,7 @@ def test_no_word_means_two_kinds() -> None:
 
 
 def test_an_unknown_word_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(KeyError, match="there is no kind 'pods'; there are hypervisors, images, virtualservers, zones"):
+    with pytest.raises(KeyError, match="there is no kind 'pods'; there are accounts, configmaps, "):
         kind_called("pods")
 
 
@@ -50,6 +66,9 @@ def test_an_unknown_word_is_answered_with_the_known_ones() -> None:
         ("VirtualServer", WorkflowType.VIRTUAL_MACHINE, LIFECYCLE_QUEUE, "VirtualServer/default/web"),
         ("Hypervisor", WorkflowType.HYPERVISOR, LIFECYCLE_QUEUE, "Hypervisor/h1"),
         ("Zone", WorkflowType.ZONE, LEDGER_QUEUE, "Zone/z1"),
+        ("ConfigMap", WorkflowType.DECLARATION, LIFECYCLE_QUEUE, "ConfigMap/default/game-demo"),
+        ("StorageClass", WorkflowType.DECLARATION, LIFECYCLE_QUEUE, "StorageClass/low-latency"),
+        ("Namespace", WorkflowType.NAMESPACE, LIFECYCLE_QUEUE, "Namespace/development"),
     ],
 )
 def test_an_object_is_lived_by_the_workflow_of_its_kind(kind: str, workflow: str, queue: str, object_id: str) -> None:
@@ -66,7 +85,7 @@ def test_what_goes_over_the_wire_comes_back_the_same(kind: str) -> None:
 
 
 def test_every_kind_is_tried_here() -> None:
-    assert [kind.kind for kind in KINDS] == list(OBJECTS)
+    assert {kind.kind for kind in KINDS} == set(OBJECTS)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +102,25 @@ def test_a_document_of_no_known_kind_is_answered_with_the_known_ones(document: D
     with pytest.raises(InvalidManifestError, match=r"VirtualServer of tensorstack\.dev/v1beta1, Image of vmflow") as no:
         parse(document)
     assert [field for field, _ in no.value.causes] == ["kind"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "version", "singular", "list_kind"),
+    [
+        ("VirtualServer", "tensorstack.dev", "v1beta1", "virtualserver", "VirtualServerList"),
+        ("ConfigMap", "", "v1", "configmap", "ConfigMapList"),
+        ("StorageClass", "storage.k8s.io", "v1", "storageclass", "StorageClassList"),
+    ],
+)
+def test_a_kind_is_told_in_kubernetes_words(kind: str, group: str, version: str, singular: str, list_kind: str) -> None:
+    row = kind_called(kind)
+    assert (row.group, row.version, row.singular, row.list_kind) == (group, version, singular, list_kind)
+
+
+def test_what_cannot_be_edited_has_no_verbs_for_it() -> None:
+    reading = ["create", "delete", "deletecollection", "get", "list", "watch"]
+    assert list(kind_called("zones").verbs) == reading
+    assert list(kind_called("cm").verbs) == sorted([*reading, "patch", "update"])
 
 
 servers = st.fixed_dictionaries(

@@ -24,7 +24,7 @@ def test_bad_sizes(field: str, size: object) -> None:
     assert "is not a" in why(field, size)
 
 
-@pytest.mark.parametrize("size", [8.0, True, None, [], {"Gi": 8}])
+@pytest.mark.parametrize("size", [8.0, True, [], {"Gi": 8}])
 def test_sizes_that_are_no_text_and_no_number(size: object) -> None:
     assert why(MEMORY, size) == "Input should be a valid string"
 
@@ -72,7 +72,7 @@ def test_addresses_no_interface_can_have(address: str) -> None:
     assert why(MAC, address)
 
 
-@pytest.mark.parametrize("strategy", ["always", "", "Sometimes", None, 1])
+@pytest.mark.parametrize("strategy", ["always", "", "Sometimes", 1])
 def test_run_strategies_there_are_not(strategy: object) -> None:
     assert "'Always', 'RerunOnFailure', 'Manual', 'Halted' or 'Once'" in why("spec.runStrategy", strategy)
 
@@ -128,6 +128,13 @@ def test_fields_that_must_be_there(field: str) -> None:
         place = place[part]
     del place[last]
     assert refused(document) == {field: "required"}
+
+
+@pytest.mark.parametrize("field", [MEMORY, DISK, "metadata.name"])
+def test_a_field_that_is_null_was_not_written(field: str) -> None:
+    assert why(field, None) == "required"
+    assert parse(at(virtual_server(), "spec.runStrategy", None)) == parse(virtual_server())
+    assert refused(at(virtual_server(), "spec.colour", None)) == {"spec.colour": "unknown field"}
 
 
 @pytest.mark.parametrize("field", ["spec", "metadata", "spec.resources", "spec.storage.root"])

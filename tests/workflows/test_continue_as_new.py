@@ -1,17 +1,21 @@
 """Long lives: history starts anew now and then, and nobody notices. The server asks for it far earlier than usual."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client
 
+from domain.problem import Problem, Verdict
 from drivers.simulator.control import Control
-from manifests.contract import Signal, Update, Want
+from manifests.contract import PowerRequest, Signal, Update, Want
 from manifests.registry import kind_called
 from runtime.client import connect
+from tests.manifests.examples import at
 from tests.temporal_server import private_server
+from tests.workflows.incidents import times, witnessed
 from tests.world import World, eventually
 
 SUGGESTED_AFTER = 30
@@ -29,11 +33,17 @@ async def runs(world: World, object_id: str) -> int:
     return (await world.client.count_workflows(f"WorkflowId = '{object_id}'")).count
 
 
+async def identity(world: World) -> dict[str, Any]:
+    """Return a VM's metadata without its version, which is another with every change."""
+    metadata = (await world.get())["metadata"]
+    return {name: value for name, value in metadata.items() if name != "resourceVersion"}
+
+
 async def test_a_vm_lives_on_with_its_identity_its_conditions_and_its_requests(world: World) -> None:
     async with world.near() as driver:
         await world.objects.apply(world.vm(strategy="Manual"))
         await world.until_status("Stopped")
-        born = (await world.get())["metadata"]
+        born = await identity(world)
         imported = (await world.status())["conditions"][0]
         await world.ask(Update.START, request="the one start")
         await world.until_status("Running")
@@ -46,14 +56,14 @@ async def test_a_vm_lives_on_with_its_identity_its_conditions_and_its_requests(w
         await world.ask(Update.START, request="the one start")
         await world.ask(Update.RESTART, request="the one start")
         assert (await world.until_status("Running"))["vm"] == running["vm"]
-        assert (await world.get())["metadata"] == born
+        assert await identity(world) == born
         assert (await world.status())["conditions"][0] == imported
         assert (await world.zone_status())["placed"] == 1
         await world.delete()
         await world.audit(driver)
 
 
-async def test_no_operation_is_lost_while_history_starts_anew(world: World) -> None:
+async def test_no_power_operation_is_lost_while_history_starts_anew(world: World) -> None:
     async with world.near() as driver:
         await world.objects.apply(world.vm(strategy="Manual"))
         await world.until_status("Stopped")
@@ -66,6 +76,118 @@ async def test_no_operation_is_lost_while_history_starts_anew(world: World) -> N
         assert await runs(world, world.handle().id) > 5
         await world.delete()
         await world.audit(driver)
+
+
+RESETS, EDITS, PAUSES = 15, 15, 6
+"""How many requests of each kind a stream has."""
+
+
+async def test_no_request_of_a_stream_is_lost_or_met_twice_while_history_starts_anew(
+    world: World, control: Control
+) -> None:
+    """Four clients ask at once, each as fast as it is answered: for resets, for edits, for pauses, and for looks."""
+    async with world.near() as driver:
+        await world.objects.apply(world.vm())
+        first = (await world.until_status("Running"))["vm"]["incarnation"]
+        effects = {
+            "ensure_rebooted.reboot": RESETS,
+            "ensure_paused.pause": PAUSES,
+            "ensure_resumed.resume": PAUSES,
+            "ensure_fitted.ports": EDITS,
+        }
+        rules = {call: witnessed(control, call) for call in effects}
+        async with asyncio.TaskGroup() as clients:
+            asked = [clients.create_task(client(world)) for client in (_resets, _edits, _pauses)]
+            clients.create_task(_looks(world, asked))
+        assert await runs(world, world.handle().id) > 5
+        assert await _failures(world) <= {"WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND"}
+
+        async def met() -> bool:
+            status = await world.status()
+            at_rest = (status["printableStatus"], status["reason"]) == ("Running", "GuestBooted")
+            return at_rest and status["observedGeneration"] == 1 + EDITS
+
+        await eventually(met)
+        found = {call: times(control, rule) for call, rule in rules.items()}
+        fitted = found.pop("ensure_fitted.ports")
+        assert found == {call: number for call, number in effects.items() if call in found}
+        assert 1 <= fitted <= EDITS  # several edits may be met by one step
+        document = await world.get()
+        assert document["spec"]["network"]["tcp"] == [1000 + EDITS - 1]
+        assert (document["status"]["vm"]["incarnation"], document["status"]["exits"]) == (first, 0)
+        await _are_known(world, [request for each in asked for request in each.result()])
+        await world.delete()
+        await world.audit(driver)
+
+
+async def _failures(world: World) -> set[str]:
+    """Return why workflow tasks of a VM failed. That something came while it continued as new is no fault."""
+    causes = set()
+    async for run in world.client.list_workflows(f"WorkflowId = '{world.handle().id}'"):
+        history = world.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()
+        async for event in history:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                cause = event.workflow_task_failed_event_attributes.cause
+                causes.add(WorkflowTaskFailedCause.Name(cause))
+    return causes
+
+
+async def _resets(world: World) -> list[str]:
+    requests = [f"reset-{number}" for number in range(RESETS)]
+    for request in requests:
+        await _accepted(lambda request=request: world.ask(Update.RESET, request=request))  # type: ignore[misc]
+    return requests
+
+
+async def _edits(world: World) -> list[str]:
+    requests = [f"edit-{number}" for number in range(EDITS)]
+    for number, request in enumerate(requests):
+        manifest = at(world.vm(), "spec.network", {"tcp": [1000 + number]})
+        await _accepted(lambda manifest=manifest, request=request: world.replace(manifest, request=request))  # type: ignore[misc]
+    return requests
+
+
+async def _pauses(world: World) -> list[str]:
+    requests: list[str] = []
+    for number in range(PAUSES):
+        for update in (Update.PAUSE, Update.UNPAUSE):
+            requests.append(f"{update}-{number}")
+            await _accepted(lambda update=update: world.ask(update, request=requests[-1]))  # type: ignore[misc]
+    return requests
+
+
+async def _looks(world: World, others: list[asyncio.Task[list[str]]]) -> None:
+    while not all(each.done() for each in others):
+        await world.handle().signal(Signal.WAKE, "guest")
+        await asyncio.wait(others, timeout=0.2)
+
+
+async def _accepted(ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask until it is accepted, always with the same id.
+
+    What is refused now, since others asked for something else, is possible later; and who got no answer asks again.
+    """
+
+    async def possible() -> bool:
+        try:
+            await ask()
+        except Problem as problem:
+            if problem.reason != "Conflict" and problem.verdict is not Verdict.RETRY:
+                raise
+            return False
+        return True
+
+    await eventually(possible)
+
+
+async def _are_known(world: World, requests: list[str]) -> None:
+    """Check that a VM remembers requests: what the strategy does not allow is refused unless it was accepted before."""
+    with pytest.raises(Problem, match="start does not apply"):
+        await world.ask(Update.START, request="never asked")
+    before = await world.status()
+    for request in requests:
+        await world.handle().execute_update(Update.START, PowerRequest(request=request))
+    assert await world.status() == before
 
 
 async def test_a_deletion_in_a_later_run_leaves_nothing(world: World) -> None:
@@ -88,7 +210,11 @@ async def test_a_zones_ledger_outlives_its_history(world: World) -> None:
             await world.delete(f"vm{number}")
         assert await runs(world, f"Zone/{world.name}") > 1
         assert (await world.zone_status())["hypervisors"][world.name]["ready"] is True
-        assert (await world.zone_status())["placed"] == 1
+
+        async def settled() -> bool:
+            return bool((await world.zone_status())["placed"] == 1)
+
+        await eventually(settled)
         await world.delete("staying")
         await world.audit(driver)
 

@@ -1,32 +1,13 @@
 """Deletion wins over everything, is accepted in every state, and leaves nothing."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
 from domain.problem import Problem
 from drivers.simulator.control import Control
-from drivers.simulator.faults import Fault, Kind, Moment
+from drivers.simulator.faults import Fault, Kind
 from manifests.contract import Signal, Update
-from tests.world import World, eventually
-
-
-@asynccontextmanager
-async def hanging(control: Control, call: str, moment: Moment = Moment.BEFORE) -> AsyncIterator[int]:
-    """Let a call of the driver hang from its first time on until the block ends; gives the number of the rule."""
-    rule = control.faults.inject(Fault(call=call, kind=Kind.HANG, moment=moment, times=None))
-    try:
-        yield rule
-    finally:
-        control.faults.withdraw(rule)
-
-
-async def struck(control: Control, rule: int) -> None:
-    async def fired() -> bool:
-        return bool(control.faults.firings(rule))
-
-    await eventually(fired)
+from tests.workflows.incidents import hanging, struck
+from tests.world import World
 
 
 @pytest.mark.parametrize("step", ["ensure_defined.partial", "ensure_defined.disk", "ensure_running.start"])

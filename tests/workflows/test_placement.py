@@ -1,17 +1,17 @@
 """Where VMs find room: one claim each, waiting with the numbers, and a wake when room appears."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from activities import neighbours
 from domain.hypervisor import Capacity
 from domain.placement import Claim, Placement
+from domain.problem import Problem
 from manifests.contract import Join, Release, Signal, Update
 from manifests.registry import kind_called
 from runtime.objects import Document
 from tests.world import World, eventually
-from workflows import options
 
 LABEL = "topology.kubernetes.io/zone"
 
@@ -43,11 +43,38 @@ def sized(document: Document, memory: str) -> Document:
 
 async def test_claiming_twice_is_claiming_once(world: World) -> None:
     await join(world, "host", memory=2**30)
-    assert [await ask(world, claim()) for _ in range(2)] == [Placement(hypervisor="host")] * 2
+    granted = Placement(hypervisor="host", size=Capacity(cpus=1, memory=2**30))
+    assert [await ask(world, claim()) for _ in range(2)] == [granted] * 2
     assert (await world.zone_status())["placed"] == 1
     refused = await ask(world, claim("other"))
     assert refused.waiting
     assert refused.message == "0/1 hypervisors have 1 CPU and 1 GiB free: host has 63 CPU and 0 B"
+
+
+async def test_a_vm_that_wants_more_is_woken_when_there_is_more_and_keeps_what_it_has(world: World) -> None:
+    zone = world.client.get_workflow_handle(f"Zone/{world.name}")
+    await join(world, "host", memory=2**31)
+    await ask(world, claim())
+    await ask(world, claim("other"))
+    refused = await ask(world, claim(memory=2**31))
+    assert (refused.hypervisor, refused.size, refused.waiting) == ("host", Capacity(cpus=1, memory=2**30), True)
+    await zone.signal(Signal.RELEASE, Release(uid="other"))
+
+    async def forgotten() -> bool:
+        status = await world.zone_status()
+        return (status["placed"], status["waiting"]) == (1, 0)
+
+    await eventually(forgotten)
+    assert (await ask(world, claim(memory=2**31))).size == Capacity(cpus=1, memory=2**31)
+
+
+async def test_a_zone_that_is_being_deleted_still_tells_what_is_held(world: World) -> None:
+    await join(world, "host", memory=2**30)
+    await ask(world, claim())
+    await world.objects.delete(kind_called("zones"), world.name)
+    answer = await ask(world, claim(memory=2))
+    assert (answer.hypervisor, answer.size) == ("host", Capacity(cpus=1, memory=2**30))
+    assert answer.message == "the zone is being deleted"
 
 
 async def test_a_release_wakes_those_who_wait_once_and_forgets_those_who_are_gone(world: World) -> None:
@@ -139,11 +166,7 @@ async def test_without_any_zone_a_vm_says_so_and_is_placed_when_there_is_one(wor
         await world.delete()
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_a_vm_that_may_live_anywhere_is_placed_in_a_zone_declared_later(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(options, "LAST_RETRY", timedelta(milliseconds=500))
+async def test_a_vm_that_may_live_anywhere_is_woken_by_a_zone_declared_later(world: World) -> None:
     later = f"{world.name}-later"
     await world.objects.apply(labelled(world.vm(), ""))
     await world.until_status("FailedUnschedulable")
@@ -158,3 +181,30 @@ async def test_a_vm_that_may_live_anywhere_is_placed_in_a_zone_declared_later(
         for kind in ("Hypervisor", "Zone"):
             await world.objects.delete(kind_called(kind), later)
             await world.client.get_workflow_handle(f"{kind}/{later}").result()
+
+
+async def test_a_zone_that_cannot_tell_of_itself_keeps_its_ledger_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[Any] = []
+
+    async def out_of_order(*words: Any) -> bool:
+        refused.append(words)
+        raise Problem.terminal("OutOfOrder", "no signal gets through")
+
+    await world.objects.apply(labelled(world.vm(), ""))
+    await world.until_status("FailedUnschedulable")
+    later = f"{world.name}-later"
+    await world.objects.apply({**world.zone, "metadata": {"name": later}})
+    monkeypatch.setattr(neighbours, "signal", out_of_order)
+    zone = world.client.get_workflow_handle(f"Zone/{later}")
+    await zone.signal(Signal.JOIN, Join(name="host", cpus=1, memory=2**30))
+
+    async def tried() -> bool:
+        return bool(refused)
+
+    await eventually(tried)
+    monkeypatch.undo()
+    answer = await zone.execute_update(Update.CLAIM, claim(), result_type=Placement)
+    assert answer.hypervisor == "host"
+    await world.delete()

@@ -10,7 +10,8 @@ from temporalio.exceptions import ApplicationError
 from domain.hypervisor import Capacity
 from domain.life import Wake
 from domain.placement import Claim, Placement
-from manifests.contract import Join, PowerRequest, Signal, Update
+from domain.run_strategy import Operation
+from manifests.contract import LIFECYCLE_QUEUE, Join, PowerRequest, Signal, Update, WorkflowType
 from manifests.registry import kind_called
 from tests.world import World, eventually
 
@@ -52,6 +53,17 @@ CASES: dict[str, Callable[[World], dict[str, Any]]] = {
     "Image": lambda world: {**image(world, "wrong"), "colour": "red"},
     "Hypervisor": lambda world: {**world.hypervisor, "metadata": {"name": f"{world.name}-wrong", "colour": "red"}},
     "Zone": lambda world: {**world.zone, "metadata": {"name": f"{world.name}-wrong", "colour": "red"}},
+    "ConfigMap": lambda world: {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "wrong", "namespace": world.name},
+        "colour": "red",
+    },
+    "Namespace": lambda world: {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": f"{world.name}-wrong", "colour": "red"},
+    },
 }
 
 
@@ -106,13 +118,45 @@ async def test_what_is_no_manifest_at_all_is_listed_under_its_workflows_name(wor
 async def test_a_refused_vm_refuses_operations_and_sleeps_through_wakes(world: World) -> None:
     handle = await start(world, "VirtualServer", {})
     await handle.signal(Signal.WAKE, Wake.GUEST)
-    for update in (Update.START, Update.STOP, Update.RESTART):
-        with pytest.raises(WorkflowUpdateFailedError) as caught:
-            await handle.execute_update(update, PowerRequest())
-        assert isinstance(caught.value.cause, ApplicationError)
-        assert caught.value.cause.type == "InvalidManifest"
+    for operation in Operation:
+        assert (await refused(handle, operation, PowerRequest())).type == "InvalidManifest"
+    assert (await refused(handle, Update.REPLACE, {"manifest": world.vm("wrong")})).type == "InvalidManifest"
     await handle.signal(Signal.DELETE)
     assert await handle.result() == "deleted; its manifest was never accepted"
+
+
+async def refused(handle: Handle, update: str, argument: Any) -> ApplicationError:
+    """Return why an update is refused."""
+    with pytest.raises(WorkflowUpdateFailedError) as caught:
+        await handle.execute_update(update, argument)
+    assert isinstance(caught.value.cause, ApplicationError)
+    return caught.value.cause
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        "a text",
+        5,
+        ["a", "list"],
+        {},
+        {"life": None, "conditions": []},
+        {"life": {"uid": "one"}, "conditions": []},
+        {"life": {}, "conditions": "none"},
+    ],
+)
+async def test_a_vm_that_is_started_with_more_than_its_manifest_is_refused_and_not_wedged(
+    world: World, carried: Any
+) -> None:
+    handle = await world.client.start_workflow(
+        WorkflowType.VIRTUAL_MACHINE, args=[world.vm(), carried], id=world.handle().id, task_queue=LIFECYCLE_QUEUE
+    )
+    shown = await refusal(handle)
+    assert shown["status"]["message"].startswith("a VirtualMachine is started with its manifest alone")
+    assert (await refused(handle, Update.START, PowerRequest())).type == "InvalidManifest"
+    await handle.signal(Signal.DELETE)
+    assert await handle.result() == "deleted; its manifest was never accepted"
+    assert (await world.zone_status())["placed"] == 0
 
 
 async def test_a_refused_zone_takes_no_claims(world: World) -> None:

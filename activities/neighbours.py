@@ -1,0 +1,34 @@
+"""Other lives, as an activity meets them. Any of them may have ended: that is an answer, not an error."""
+
+import structlog
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from manifests.contract import Signal
+
+log = structlog.get_logger()
+
+
+async def signal(client: Client, target: str, name: Signal, *arguments: object) -> bool:
+    """Signal a workflow by its id; return whether there was one to be signalled. One that is gone is logged."""
+    try:
+        await client.get_workflow_handle(target).signal(name, args=arguments)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        log.warning("nobody is there to be signalled", workflow=target, signal=name.value)
+        return False
+    return True
+
+
+async def living_uid(client: Client, target: str) -> str:
+    """Return the UID of the object whose workflow is open under an id; empty when none is. Strongly consistent."""
+    try:
+        description = await client.get_workflow_handle(target).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return ""
+    if description.status is not WorkflowExecutionStatus.RUNNING:
+        return ""
+    return str(description.raw_description.workflow_execution_info.first_run_id)
