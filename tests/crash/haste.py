@@ -1,0 +1,60 @@
+"""Everything that takes its time, hastened: a crash is noticed within two seconds and not within ten.
+
+Only times and numbers of attempts are changed. The sandbox passes `workflows.options` through, so workflows see it.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from temporalio.common import RetryPolicy
+from temporalio.worker import Worker
+from temporalio.workflow import ActivityConfig, LocalActivityConfig
+
+from activities import heartbeats, watch
+from workers import hypervisor, lifecycle
+from workflows import options, steps
+
+SERVER = {"history.defaultWorkflowTaskTimeout": '"2s"'}
+"""Dynamic configuration: when the worker that holds a workflow task is given up."""
+
+_ONCE_A_MOMENT = timedelta(milliseconds=300)
+_WATCHED = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_interval=timedelta(milliseconds=200))
+_endless, _errand = options.endless, options.errand
+
+
+def _always_watching(hypervisor: str, summary: str) -> ActivityConfig:
+    """The watch is tried again for ever: lives share it, and none may see the end of its patience with another's."""
+    return ActivityConfig({**_endless(hypervisor, summary), "retry_policy": _WATCHED})
+
+
+def _hasty_errand(summary: str) -> LocalActivityConfig:
+    hasty = LocalActivityConfig(
+        start_to_close_timeout=timedelta(seconds=2),
+        schedule_to_close_timeout=timedelta(seconds=2),
+        retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=3),
+    )
+    return LocalActivityConfig({**_errand(summary), **hasty})
+
+
+HASTE: tuple[tuple[object, str, object], ...] = (
+    (options, "HEARTBEAT", timedelta(seconds=1.5)),
+    (options, "NOBODY_SERVES", timedelta(seconds=20)),
+    (options, "A_FEW_TIMES", RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=3)),
+    (options, "FIRST_RETRY", timedelta(milliseconds=500)),
+    (options, "RECONNECT", timedelta(seconds=1)),
+    (options, "endless", _always_watching),
+    (steps, "errand", _hasty_errand),
+    (heartbeats, "INTERVAL", 0.3),
+    (watch, "TICK", 0.3),
+    (hypervisor, "FRESHNESS", _ONCE_A_MOMENT),
+    (lifecycle, "Worker", partial(Worker, sticky_queue_schedule_to_start_timeout=_ONCE_A_MOMENT)),
+)
+"""(module, name, hasty value)."""
+
+
+def hurry(change: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Make this process hasty, by `setattr` or by what undoes it again."""
+    for module, name, value in HASTE:
+        change(module, name, value)

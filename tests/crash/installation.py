@@ -1,0 +1,138 @@
+"""A small installation in a Temporal namespace of its own, whose workers may die at any moment."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client, WorkflowHistory
+
+from manifests.contract import SEARCH_ATTRIBUTES
+from runtime.client import connect, ensure_search_attributes
+from runtime.settings import Settings
+from runtime.wait import until
+from tests.crash.crews import Crew, Played, Post
+from tests.crash.points import Point
+from tests.crash.stage import Role, Stage
+from tests.crash.striking import Cue, Order, Reach, Sight
+from tests.image_server import ImageServer
+from tests.world import PATIENCE, World
+
+Hire = Callable[[Post, Reach], Crew]
+"""Gives a worker that has not started yet."""
+
+_POLL = 0.05
+"""Seconds between two looks at the server."""
+
+
+class Installation:
+    """One zone, one simulated host, one worker near it and one in the centre. One life is lived in it at a time."""
+
+    def __init__(self, settings: Settings, client: Client, world: World, hire: Hire) -> None:
+        self._settings = settings
+        self._hire = hire
+        self.client = client
+        self.world = world
+        self.stage = self.new_stage()
+        self._crews: dict[Role, Crew] = {}
+        self._graves: list[Crew] = []
+        self._reviving: set[asyncio.Task[None]] = set()
+
+    def new_stage(self, strikes: Sequence[Point] = ()) -> Stage:
+        """Return a stage for the next life."""
+        return Stage(strikes, self.crash, self.acknowledged)
+
+    async def staff(self) -> None:
+        """Put a worker to every post that has none."""
+        for role in Role:
+            if role not in self._crews:
+                post = Post(
+                    role=role,
+                    address=self._settings.temporal_address,
+                    namespace=self.client.namespace,
+                    hypervisor=self.world.spec(),
+                )
+                crew = self._hire(post, self._reach)
+                self._crews[role] = crew
+                await crew.start()
+
+    def crash(self, *roles: Role, revive: bool = True) -> None:
+        """Kill the workers of these posts, and put fresh ones to all that are empty.
+
+        The dead are buried at the end: they hear and change nothing, but take their time.
+        """
+        for role in roles:
+            if (crew := self._crews.pop(role, None)) is not None:
+                crew.kill()
+                self._graves.append(crew)
+        if revive:
+            task = asyncio.create_task(self.staff())
+            self._reviving.add(task)
+            task.add_done_callback(self._reviving.discard)
+
+    async def close(self) -> None:
+        """Let all workers go, the dead as well."""
+        self.stage.close()
+        await asyncio.gather(*self._reviving)
+        await asyncio.gather(*(crew.leave() for crew in [*self._crews.values(), *self._graves]))
+
+    async def acknowledged(self, sight: Sight) -> None:
+        """Wait until the server has the result of an activity."""
+        handle = self.client.get_workflow_handle(sight.workflow, run_id=sight.run)
+
+        async def there() -> bool:
+            return sight.id in _acknowledged(await handle.fetch_history())
+
+        async with asyncio.timeout(PATIENCE):
+            await until(there, every=_POLL)
+
+    async def _reach(self, sight: Sight, cue: Cue) -> Order:
+        return await self.stage.reach(sight, cue)
+
+
+def _acknowledged(history: WorkflowHistory) -> set[str]:
+    """Return the ids of the activities whose results are in a history."""
+    scheduled: dict[int, str] = {}
+    done: set[str] = set()
+    for event in history.events:
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                scheduled[event.event_id] = event.activity_task_scheduled_event_attributes.activity_id
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                done.add(scheduled[event.activity_task_completed_event_attributes.scheduled_event_id])
+            case EventType.EVENT_TYPE_MARKER_RECORDED:
+                (payload,) = event.marker_recorded_event_attributes.details["data"].payloads
+                done.add(json.loads(payload.data)["activity_id"])
+    return done
+
+
+@asynccontextmanager
+async def installed(
+    settings: Settings, directory: Path, server: ImageServer, hire: Hire = Played
+) -> AsyncIterator[Installation]:
+    """Make an installation on a Temporal server; its image is in its host's cache already."""
+    namespace = f"crash-{uuid.uuid4().hex[:8]}"
+    request = RegisterNamespaceRequest(
+        namespace=namespace,
+        workflow_execution_retention_period=Duration(seconds=86400),
+    )
+    await (await connect(settings)).workflow_service.register_namespace(request)
+    own = settings.model_copy(update={"temporal_namespace": namespace})
+    client = await connect(own)
+    await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
+    world = World(client, directory, server)
+    installation = Installation(own, client, world, hire)
+    await installation.staff()
+    try:
+        await world.declare()
+        await world.objects.apply(world.vm("first", strategy="Halted"))
+        await world.until_status("Stopped", "first")
+        await world.delete("first")
+        yield installation
+    finally:
+        await installation.close()

@@ -1,0 +1,202 @@
+"""The lives that are led: acts, and the acts that make a life. One operation more is one row more in each table."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from domain.guest import Power
+from drivers.simulator.control import Control
+from manifests.contract import ReplaceRequest, Update
+from manifests.registry import kind_called
+from runtime.objects import Document
+from tests.crash.stage import Stage
+from tests.disks import empty_qcow2
+from tests.world import World
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How a VM must stand at rest, by what was done to it so far.
+
+    power_ons, reboots: in its whole life; perhaps: power-ons beyond those, which may have come before a delete.
+    """
+
+    status: str = ""
+    power: Power = Power.ABSENT
+    power_ons: int = 0
+    perhaps: int = 0
+    reboots: int = 0
+    cpus: int = 1
+
+
+@dataclass
+class Player:
+    """Leads one life: does to a VM what a person or a guest does to it."""
+
+    world: World
+    stage: Stage
+    name: str
+    uid: str = ""
+    requests: int = 0
+
+    async def create(self, strategy: str = "Always", image: str = "/disk.qcow2") -> None:
+        """Declare the VM."""
+        handle = self.world.handle(self.name)
+        self.stage.workflow = handle.id
+        await self.world.objects.apply(self._manifest(strategy, image))
+        self.uid = (await handle.describe()).run_id
+
+    async def ask(self, update: Update, **request: bool) -> None:
+        """Ask for an operation; a client that asks again does so under the same id."""
+        self.requests += 1
+        await self.world.ask(update, self.name, request=f"request {self.requests}", **request)
+
+    async def resize(self, cores: str, memory: str) -> None:
+        """Declare the VM with other resources."""
+        manifest = self._manifest("Always", "/disk.qcow2")
+        manifest["spec"]["resources"] |= {"cpu": {"cores": cores, "maxCores": "2"}, "memory": memory}
+        self.requests += 1
+        await self.world.objects.replace(manifest, ReplaceRequest(manifest=manifest, request=f"edit {self.requests}"))
+
+    async def delete(self) -> None:
+        """Ask the VM to go."""
+        await self.world.objects.delete(*self.world.key(self.name))
+
+    def guest(self, do: Callable[[Control, str], None]) -> None:
+        """Let something happen inside the guest, or to its process."""
+        with closing(self.world.control()) as control:
+            do(control, self.uid)
+
+    def _manifest(self, strategy: str, image: str) -> Document:
+        manifest = self.world.vm(self.name, strategy=strategy, image=image)
+        manifest["spec"]["resources"] = {"cpu": {"cores": "1", "maxCores": "2"}, "memory": "256Mi", "maxMemory": "1Gi"}
+        return manifest
+
+
+Do = Callable[[Player], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing that is done, and how the VM must stand then; numbers are how many more than before."""
+
+    do: Do
+    status: str
+    power: Power
+    power_ons: int = 0
+    reboots: int = 0
+    cpus: int = 0
+    perhaps: int = 0
+
+    def expected(self, before: Expected) -> Expected:
+        """Return how the VM must stand after this act."""
+        return Expected(
+            status=self.status,
+            power=self.power,
+            power_ons=before.power_ons + self.power_ons,
+            perhaps=before.perhaps + self.perhaps,
+            reboots=before.reboots + self.reboots,
+            cpus=self.cpus or before.cpus,
+        )
+
+
+def _create(strategy: str) -> Do:
+    return lambda player: player.create(strategy)
+
+
+async def _create_importing(player: Player) -> None:
+    """Declare a VM whose image nobody has."""
+    image = f"/{player.name}.qcow2"
+    player.world.server.serve(image, empty_qcow2())
+    await player.create(image=image)
+
+
+def _ask(update: Update, **request: bool) -> Do:
+    return lambda player: player.ask(update, **request)
+
+
+def _happen(do: Callable[[Control, str], None]) -> Do:
+    async def happen(player: Player) -> None:
+        player.guest(do)
+
+    return happen
+
+
+def _delete_when(place: str, do: Do) -> Do:
+    """Do something, and delete the VM as soon as it comes by an activity or a driver's step of that name."""
+
+    async def interrupt(player: Player) -> None:
+        gate = player.stage.gate(place)
+        await do(player)
+        await gate.reached.wait()
+        await player.delete()
+        gate.opened.set()
+
+    return interrupt
+
+
+async def _delete_image(player: Player) -> None:
+    """Delete the image nobody needs any more."""
+    await player.world.handle(player.name).result()
+    for image in await player.world.images():
+        if image["spec"]["source"]["http"]["url"].endswith(f"/{player.name}.qcow2"):
+            await player.world.objects.delete(kind_called("images"), image["metadata"]["name"], player.world.name)
+
+
+def _runs(do: Do, *, power_ons: int = 0, reboots: int = 0, cpus: int = 0) -> Act:
+    return Act(do, "Running", Power.RUNNING, power_ons, reboots, cpus)
+
+
+def _is_off(do: Do) -> Act:
+    return Act(do, "Stopped", Power.OFF)
+
+
+def _is_gone(do: Do, *, perhaps: int = 0) -> Act:
+    return Act(do, "", Power.ABSENT, perhaps=perhaps)
+
+
+ACTS: dict[str, Act] = {
+    "create": _runs(_create("Always"), power_ons=1),
+    "import": _runs(_create_importing, power_ons=1),
+    "define": _is_off(_create("Halted")),
+    "start": _runs(_ask(Update.START), power_ons=1),
+    "stop": _is_off(_ask(Update.STOP)),
+    "kill": _is_off(_ask(Update.STOP, force=True)),
+    "restart": _runs(_ask(Update.RESTART), power_ons=1),
+    "panic": _runs(_happen(Control.panic), power_ons=1),
+    "pause": Act(_ask(Update.PAUSE), "Paused", Power.PAUSED),
+    "unpause": _runs(_ask(Update.UNPAUSE)),
+    "soft-reboot": _runs(_ask(Update.SOFT_REBOOT), reboots=1),
+    "reset": _runs(_ask(Update.RESET), reboots=1),
+    "resize": _runs(lambda player: player.resize("2", "512Mi"), cpus=2),
+    "delete": _is_gone(Player.delete),
+    "delete-image": _is_gone(_delete_image),
+    "create-and-delete": _is_gone(_delete_when("ensure_defined.disk", _create("Always")), perhaps=1),
+    "stop-and-delete": _is_gone(_delete_when("ensure_stopped.ask", _ask(Update.STOP))),
+    "import-and-delete": _is_gone(_delete_when("import_image", _create_importing)),
+}
+
+
+@dataclass(frozen=True)
+class Life:
+    """Acts in their order, and those whose steps are explored in this life; the others lead to them."""
+
+    acts: tuple[str, ...]
+    explored: tuple[str, ...]
+
+
+LIVES: dict[str, Life] = {
+    "define, start, stop": Life(("define", "start", "stop", "delete"), ("define", "start", "stop")),
+    "create, delete": Life(("create", "delete"), ("create", "delete")),
+    "restart": Life(("create", "restart", "delete"), ("restart",)),
+    "kill": Life(("create", "kill", "start", "delete"), ("kill", "start")),
+    "panic": Life(("create", "panic", "panic", "delete"), ("panic",)),
+    "pause": Life(("create", "pause", "unpause", "delete"), ("pause", "unpause")),
+    "delete when paused": Life(("create", "pause", "delete"), ("delete",)),
+    "reboot": Life(("create", "soft-reboot", "reset", "delete"), ("soft-reboot", "reset")),
+    "resize": Life(("create", "resize", "delete"), ("resize",)),
+    "delete in create": Life(("create-and-delete",), ("create-and-delete",)),
+    "import": Life(("import", "delete", "delete-image"), ("import", "delete-image")),
+    "delete in import": Life(("import-and-delete", "delete-image"), ("import-and-delete",)),
+    "delete in stop": Life(("create", "stop-and-delete"), ("stop-and-delete",)),
+}

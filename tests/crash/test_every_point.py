@@ -1,0 +1,29 @@
+"""Whatever strikes a VM, wherever in its life, it comes to be what was asked for, and leaves nothing when it goes."""
+
+import pytest
+
+from tests.crash.conftest import Tell
+from tests.crash.explorer import Explorer
+from tests.crash.lives import ACTS, LIVES
+from tests.crash.points import points
+from tests.crash.telling import chosen
+
+
+@pytest.mark.parametrize("life", LIVES)
+async def test_a_life_goes_on_whatever_strikes_it(explorer: Explorer, tell: Tell, life: str) -> None:
+    clean, *struck = await explorer.explore(life)
+    tell([clean, *struck])
+    assert {point for run in struck for point in run.fired} == set(points(clean.reached))
+    assert points(clean.reached)
+
+
+@pytest.mark.skipif(chosen() is None, reason="shows one point again, which the environment names")
+async def test_a_point_is_shown_again(explorer: Explorer, tell: Tell) -> None:
+    again = chosen()
+    assert again is not None
+    life, strikes = again
+    tell([await explorer.lead(life, *strikes)])
+
+
+def test_every_act_is_explored_in_some_life() -> None:
+    assert {act for life in LIVES.values() for act in life.explored} == set(ACTS)

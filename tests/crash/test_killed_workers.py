@@ -1,0 +1,27 @@
+"""The same with real processes that are killed with SIGKILL: a sample of the crashes, and a worker in mid-import."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from tests.crash.conftest import Explorers, Tell
+from tests.crash.killed import Killed
+from tests.crash.lives import LIVES
+from tests.crash.sampling import SEED, crashes, seed
+
+SAMPLE = 32
+"""Crashes that are tried."""
+
+PROCESSES = 4
+"""Installations at once, of two workers each."""
+
+
+async def test_a_life_goes_on_when_its_worker_is_killed(
+    explorers: Explorers, tell: Tell, figure: Callable[[str], None]
+) -> None:
+    chance = seed()
+    figure(f"{SEED}={chance}")
+    clean = {life: (await explorers().lead(life)).reached for life in LIVES}
+    explorer = explorers(Killed, at_once=PROCESSES)
+    sample = random.Random(chance).sample(crashes(clean), SAMPLE)
+    tell(await asyncio.gather(*(explorer.lead(life, point) for life, point in sample)))
