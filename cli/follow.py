@@ -15,7 +15,7 @@ from domain.image import ImageSource, ImportProgress
 from domain.model import Value
 from domain.problem import Problem
 from domain.quantity import format_bytes
-from domain.status import ConditionType
+from domain.status import ConditionType, PrintableStatus
 from manifests.image import image_name
 from manifests.registry import Kind, kind_called
 from runtime.objects import Document, Objects
@@ -72,9 +72,16 @@ def holding(machine: Document) -> dict[str, dict[str, str]]:
 
 
 def failure(machine: Document) -> Problem | None:
-    """Return what a VM's Failure condition says as the Problem that ends whoever waits for it; None without one."""
+    """Return what a VM's Failure condition says as the Problem that ends whoever waits for it; None without one.
+
+    A guest that crashed and is started again is no reason to give up: a failure is final when it is what holds the VM
+    up, or when the VM stays stopped after it.
+    """
     name, failed = machine["metadata"]["name"], holding(machine).get(ConditionType.FAILURE)
     if failed is None:
+        return None
+    status = machine["status"]
+    if failed["reason"] != status["reason"] and status["printableStatus"] != PrintableStatus.STOPPED:
         return None
     return Problem.terminal(failed["reason"], f"{failed['message']} (vmflow why {name} tells more)", field=name)
 

@@ -32,8 +32,20 @@ def down(
 
 @app.command()
 def status() -> None:
-    """Show the parts of this machine's stack."""
-    _show(run(Stack(settings()).status()))
+    """Show the parts of this machine's stack. Ends with 0 when all are ready, 1 when some are not, 3 when none runs."""
+    members = run(Stack(settings()).status())
+    _show(members)
+    raise typer.Exit(_health(members))
+
+
+def _health(members: list[Member]) -> int:
+    """Return how the stack stands as an exit code; 3 is the LSB's for a program that is not running.
+
+    The machine's own libvirt may well run without us.
+    """
+    if all(each.ready for each in members):
+        return 0
+    return 1 if any(each.state == "running" for each in members) else 3
 
 
 def _say(line: str) -> None:

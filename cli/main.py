@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import machine, objects, power, stories, waiting
+from cli import account, kubeconfig, machine, objects, orphans, power, stories, waiting, why
 from cli.session import tell
 from domain.problem import Problem
 
@@ -17,8 +17,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (machine, objects, waiting, power, stories):
+for module in (machine, kubeconfig, objects, waiting, power, why, stories, orphans):
     app.registered_commands += module.app.registered_commands
+app.add_typer(account.app, name="account")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value

@@ -21,9 +21,10 @@ from cli.options import (
     targets,
 )
 from cli.render import Format, description, dig, reference, table, text
-from cli.session import out, with_objects
+from cli.served import unserved
+from cli.session import out, tell, who, with_objects
 from cli.waiting import deadline, gone
-from domain.problem import Problem
+from domain.problem import Problem, Verdict
 from manifests.registry import kind_of
 from runtime.objects import Objects
 
@@ -32,16 +33,31 @@ app = typer.Typer()
 
 @app.command()
 def apply(files: Files = None, namespace: FilesNamespace = None) -> None:
-    """Create what manifests declare; every one is checked before the first is applied."""
+    """Create or edit what manifests declare; every one is checked before the first is applied.
+
+    What of an edited VM can change while it runs does; the rest waits for its next power-on (RestartRequired).
+    """
     if not files:
         raise typer.BadParameter("name a manifest, a folder of manifests, or - for standard input", param_hint="-f")
     documents = read_checked(files, namespace)
 
-    async def command(objects: Objects) -> None:
-        for document in documents:
-            out.print(f"{reference(document)} {await objects.apply(document)}")
+    async def command(objects: Objects) -> bool:
+        return all([await _applied(objects, document) for document in documents])
 
-    with_objects(command)
+    if not with_objects(command):
+        raise typer.Exit(1)
+
+
+async def _applied(objects: Objects, document: Document) -> bool:
+    """Apply one manifest; return whether it was accepted. One that is refused does not keep the others back."""
+    try:
+        out.print(f"{reference(document)} {await objects.apply(document, by=who())}")
+    except Problem as problem:
+        if problem.verdict is not Verdict.TERMINAL:
+            raise
+        tell(problem)
+        return False
+    return True
 
 
 @app.command()
@@ -57,6 +73,7 @@ def get(
     single = len(wanted) == 1 and bool(wanted[0].name)
 
     async def command(objects: Objects) -> list[Document]:
+        await _note_who_is_missing(objects, wanted)
         if not wanted[0].name:
             return await objects.list(wanted[0].kind, "" if every else namespace)
         return [await objects.get(each.kind, each.name, namespace) for each in wanted]
@@ -79,6 +96,7 @@ def describe(kind: KindWord, names: Names = None, namespace: Namespace = DEFAULT
     wanted = targets(kind, names)
 
     async def command(objects: Objects) -> list[Document]:
+        await _note_who_is_missing(objects, wanted)
         if not wanted[0].name:
             return await objects.list(wanted[0].kind, namespace)
         return [await objects.get(each.kind, each.name, namespace) for each in wanted]
@@ -119,6 +137,13 @@ def delete(
             raise Problem.terminal("NotFound", "; ".join(each.message for each in missing))
 
     with_objects(command)
+
+
+async def _note_who_is_missing(objects: Objects, wanted: list[Target]) -> None:
+    """Say on standard error when nobody keeps what is shown up to date."""
+    for kind in {each.kind.queue: each.kind for each in wanted}.values():
+        if missing := await unserved(objects, kind):
+            typer.echo(f"Warning: {missing}", err=True)
 
 
 async def _ask_to_go(objects: Objects, target: Target, namespace: str, missing: list[Problem]) -> bool:

@@ -1,12 +1,13 @@
-"""Commands over a VM's power: start, stop, restart."""
+"""Commands over a VM's power: every operation is one row."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
 from uuid import uuid4
 
 import typer
 
 from cli.options import DEFAULT_NAMESPACE, Machine, Namespace
-from cli.session import out, with_objects
+from cli.session import out, who, with_objects
 from manifests.contract import PowerRequest, Update
 
 app = typer.Typer()
@@ -15,34 +16,49 @@ Force = Annotated[bool, typer.Option("--force", help="Power off without asking t
 RequestId = Annotated[str, typer.Option("--request-id", help="Repeating a request with its id does nothing twice.")]
 
 
-@app.command()
-def start(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE, request: RequestId = "") -> None:
-    """Start a VM."""
-    _ask(Update.START, name, namespace, PowerRequest(request=request or str(uuid4())))
+class Verb(NamedTuple):
+    """An operation: its command, the update that asks for it, what it does, and whether it can be forced."""
+
+    command: str
+    update: Update
+    does: str
+    forced: bool = False
 
 
-@app.command()
-def stop(
-    name: Machine,
-    namespace: Namespace = DEFAULT_NAMESPACE,
-    force: Force = False,
-    request: RequestId = "",
-) -> None:
-    """Stop a VM: ask its agent, then ACPI, and after the grace period power it off."""
-    _ask(Update.STOP, name, namespace, PowerRequest(request=request or str(uuid4()), force=force))
+VERBS = (
+    Verb("start", Update.START, "Start a VM."),
+    Verb(
+        "stop",
+        Update.STOP,
+        "Stop a VM: ask its agent, then ACPI, and after the grace period power it off.",
+        forced=True,
+    ),
+    Verb("restart", Update.RESTART, "End the running incarnation and start another.", forced=True),
+    Verb("pause", Update.PAUSE, "Freeze a VM's CPUs; it keeps its memory."),
+    Verb("unpause", Update.UNPAUSE, "Let a paused VM go on."),
+    Verb("soft-reboot", Update.SOFT_REBOOT, "Ask a VM's guest to reboot; it stays the same incarnation."),
+    Verb("reset", Update.RESET, "Press a VM's reset button; it stays the same incarnation."),
+)
 
 
-@app.command()
-def restart(
-    name: Machine,
-    namespace: Namespace = DEFAULT_NAMESPACE,
-    force: Force = False,
-    request: RequestId = "",
-) -> None:
-    """End the running incarnation and start another."""
-    _ask(Update.RESTART, name, namespace, PowerRequest(request=request or str(uuid4()), force=force))
+def _command(verb: Verb) -> Callable[..., None]:
+    """Return the command of an operation."""
+
+    def ask(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE, request: RequestId = "") -> None:
+        _ask(verb, name, namespace, PowerRequest(request=request or str(uuid4()), by=who()))
+
+    def ask_or_force(
+        name: Machine, namespace: Namespace = DEFAULT_NAMESPACE, force: Force = False, request: RequestId = ""
+    ) -> None:
+        _ask(verb, name, namespace, PowerRequest(request=request or str(uuid4()), by=who(), force=force))
+
+    return ask_or_force if verb.forced else ask
 
 
-def _ask(update: Update, name: str, namespace: str, request: PowerRequest) -> None:
-    answer = with_objects(lambda objects: objects.operate(update, request, name, namespace))
-    out.print(f"virtualserver/{name} {update} accepted; run strategy {answer.run_strategy}")
+def _ask(verb: Verb, name: str, namespace: str, request: PowerRequest) -> None:
+    answer = with_objects(lambda objects: objects.operate(verb.update, request, name, namespace))
+    out.print(f"virtualserver/{name} {verb.command} accepted; run strategy {answer.run_strategy}")
+
+
+for _verb in VERBS:
+    app.command(_verb.command, help=_verb.does)(_command(_verb))

@@ -67,6 +67,20 @@ def _condition(kind: str) -> Cell:
     return cell
 
 
+def _asked(document: Document) -> str:
+    """Return the last operation and who asked for it."""
+    operation, by = (
+        dig(document, "status", "lastOperation", "operation"),
+        dig(document, "status", "lastOperation", "by"),
+    )
+    return f"{operation} by {by}" if by else str(operation)
+
+
+def _roles(document: Document) -> str:
+    """Return what an account may do: `editor in team-a, viewer in *`."""
+    return ", ".join(f"{each['role']} in {each['namespace']}" for each in dig(document, "spec", "roles") or [])
+
+
 _STATUS = _text("status", "printableStatus")
 
 COLUMNS: dict[str, tuple[tuple[str, Cell], ...]] = {
@@ -85,12 +99,23 @@ COLUMNS: dict[str, tuple[tuple[str, Cell], ...]] = {
         ("ACCELERATOR", _text("status", "facts", "accelerator")),
     ),
     "Zone": (("PLACED", _text("status", "placed")), ("WAITING", _text("status", "waiting"))),
+    "Account": (("ROLES", _roles), ("AGE", age)),
+    "Namespace": (("STATUS", _text("status", "phase")), ("AGE", age)),
+    "Secret": (("TYPE", _text("type")), ("AGE", age)),
+    "PersistentVolumeClaim": (("STATUS", _text("status", "phase")), ("AGE", age)),
+    "StorageClass": (("PROVISIONER", _text("provisioner")), ("AGE", age)),
 }
 """Columns of each kind's table, between the name and what `wide` adds."""
+
+_PLAIN = (("AGE", age),)
 
 WIDE: dict[str, tuple[tuple[str, Cell], ...]] = {
     "VirtualServer": (
         ("STRATEGY", _text("status", "runStrategy")),
+        ("CPUS", _text("status", "resources", "cpus")),
+        ("MEMORY", _text("status", "resources", "memory")),
+        ("EXITS", _text("status", "exits")),
+        ("ASKED", _asked),
         ("DOMAIN", _text("status", "vm", "name")),
         ("MESSAGE", _text("status", "message")),
     ),
@@ -100,7 +125,11 @@ WIDE: dict[str, tuple[tuple[str, Cell], ...]] = {
 
 def table(kind: Kind, documents: list[Document], *, wide: bool = False, namespaces: bool = False) -> str:
     """Return objects as kubectl would print them: no frame, columns in capitals, never folded."""
-    columns = [("NAME", _text("metadata", "name")), *COLUMNS[kind.kind], *(WIDE.get(kind.kind, ()) if wide else ())]
+    columns = [
+        ("NAME", _text("metadata", "name")),
+        *COLUMNS.get(kind.kind, (("AGE", age),)),
+        *(WIDE.get(kind.kind, ()) if wide else ()),
+    ]
     if namespaces and kind.namespaced:
         columns.insert(0, ("NAMESPACE", _text("metadata", "namespace")))
     return grid([[name for name, _ in columns], *([cell(each) for _, cell in columns] for each in documents)])
@@ -128,6 +157,7 @@ def description(document: Document) -> str:
             "Namespace": dig(document, "metadata", "namespace"),
             "Kind": f"{document['kind']} ({document['apiVersion']})",
             "UID": dig(document, "metadata", "uid"),
+            "Generation": dig(document, "metadata", "generation"),
             "Created": dig(document, "metadata", "creationTimestamp"),
             "Spec": document.get("spec", {}),
             "Status": document.get("status", {}),

@@ -1,6 +1,9 @@
 """One command's session: settings, a Temporal client, and trouble told in one line."""
 
 import asyncio
+import getpass
+import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -13,7 +16,8 @@ from temporalio.service import RPCError
 from domain.problem import Problem
 from runtime.client import connect
 from runtime.logs import configure
-from runtime.objects import Objects
+from runtime.objects import CODES, Objects
+from runtime.sealing import Keyring
 from runtime.settings import PREFIX, Settings
 
 _T = TypeVar("_T")
@@ -58,14 +62,25 @@ def with_objects(command: Callable[[Objects], Awaitable[_T]]) -> _T:
     """Run a command that needs the objects."""
 
     async def main() -> _T:
-        return await command(Objects(await connect(settings(), patience=_REACH)))
+        found = settings()
+        return await command(Objects(await connect(found, patience=_REACH), Keyring(found.keys)))
 
     return run(main())
 
 
 def tell(problem: Problem) -> None:
-    """Tell trouble in one line on standard error."""
-    err.print(f"[red]Error[/] ({problem.reason}): {_escaped(str(problem))}")
+    """Tell trouble in one line on standard error: its reason, with the code Kubernetes' clients know it by."""
+    code = f"{CODES[problem.reason]} " if problem.reason in CODES else ""
+    err.print(f"[red]Error[/] ({code}{problem.reason}): {_escaped(str(problem))}")
+
+
+def who() -> str:
+    """Return who asks, as `user@host`: shown beside what they asked for."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:253]
 
 
 def interactive() -> bool:

@@ -1,21 +1,24 @@
-"""Commands that tell: events, why, console."""
+"""Commands that tell what happened: events, console."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 from rich.text import Text
 
-from cli.follow import now
+from cli.channels import dialed
 from cli.options import DEFAULT_NAMESPACE, Machine, Namespace
 from cli.render import dig
 from cli.session import out, with_objects
-from cli.story import Line, tell
+from cli.terminal import console as attach
+from domain.channel import Endpoint
 from domain.problem import Problem
 from manifests.contract import LIFECYCLE_QUEUE, ConsoleRequest, WorkflowType
 from manifests.registry import kind_called
-from runtime.objects import Document, Objects
+from runtime.objects import Objects
+from runtime.story import Line, runs, tell
 
 app = typer.Typer()
 
@@ -27,49 +30,15 @@ _STYLES = {"asked": "cyan", "step": "dim", "done": "green", "trouble": "red", "s
 
 @app.command()
 def events(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Tell a VM's story from its history, oldest first."""
+    """Tell a VM's story from its history, oldest first, as far back as the server keeps it."""
 
     async def command(objects: Objects) -> list[Line]:
         description = await objects.describe(_VM, name, namespace)
-        handle = objects.client.get_workflow_handle(description.id, run_id=description.run_id)
-        return [line async for line in tell(handle, objects.client.data_converter)]
+        lived = await runs(objects.client, description.id, description.run_id)
+        return [line async for line in tell(lived, objects.client.data_converter)]
 
     for line in with_objects(command):
         out.print(Text(f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.kind:8}", "dim"), Text(line.text, _STYLES[line.kind]))
-
-
-@app.command()
-def why(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Say why a VM is as it is: its status, its conditions, what it waits for, and the latest trouble."""
-
-    async def command(objects: Objects) -> tuple[Document, str, list[str], list[Line]]:
-        description = await objects.describe(_VM, name, namespace)
-        document = await objects.get(_VM, name, namespace)
-        handle = objects.client.get_workflow_handle(description.id, run_id=description.run_id)
-        trouble = [line async for line in tell(handle, objects.client.data_converter) if line.kind == "trouble"]
-        pending = [
-            f"{each.activity_type.name}, attempt {each.attempt}"
-            + (f", after: {each.last_failure.message}" if each.last_failure.message else "")
-            for each in description.raw_description.pending_activities
-        ]
-        return document, (await now(objects, document)).text, pending, trouble
-
-    document, doing, pending, trouble = with_objects(command)
-    if not dig(document, "status"):
-        out.print(Text(f"{name} is declared, and no worker has taken it up yet; start one (vmflow up)", "bold"))
-        return
-    status, message = dig(document, "status", "printableStatus"), dig(document, "status", "message")
-    out.print(Text(f"{name} is {status} ({dig(document, 'status', 'reason')})", "bold"))
-    out.print(Text(message))
-    if doing not in {"", message}:
-        out.print(Text(doing))
-    for each in dig(document, "status", "conditions") or []:
-        text = f"  {each['type']:13} {each['status']:6} {each['reason']:18} {each['message']}"
-        out.print(Text(text, "red" if each["type"] == "Failure" and each["status"] == "True" else ""))
-    for each in pending:
-        out.print(Text(f"  under way: {each}"))
-    for line in trouble[-5:]:
-        out.print(Text(f"  {line.at:%Y-%m-%d %H:%M:%SZ}  {line.text}", "red"))
 
 
 @app.command()
@@ -79,9 +48,10 @@ def console(
     log: Annotated[bool, typer.Option("--log", help="Print what the serial console showed since power-on.")] = False,
     limit: Annotated[int, typer.Option(help="Bytes from the end.", min=1, max=1048576)] = 65536,
 ) -> None:
-    """Show the serial console."""
+    """Connect to the serial console; Ctrl+] leaves."""
     if not log:
-        raise typer.BadParameter("an interactive console is not there yet; use --log")
+        with_objects(lambda objects: attach(partial(dialed, objects, name, namespace, Endpoint.CONSOLE), name))
+        return
 
     async def command(objects: Objects) -> str:
         document = await objects.get(_VM, name, namespace)

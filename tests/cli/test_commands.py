@@ -48,6 +48,12 @@ async def test_a_bad_manifest_needs_no_server_to_be_refused(nowhere: Settings, t
     assert f"{file}: kind: no kind 'Pod' of 'v1'" in said.err
 
 
+async def test_the_status_of_a_stack_that_does_not_run_ends_with_3(nowhere: Settings) -> None:
+    said = await vmflow(nowhere, "status")
+    assert (said.code, said.err) == (3, "")
+    assert [line.split()[1] for line in said.out.splitlines()[1:]] == ["stopped"] * (len(said.out.splitlines()) - 1)
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [

@@ -3,24 +3,19 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.cli.saying import completed, is_one_line
+from runtime.services import IMAGES, images_process
+from tests.cli.saying import ME, completed, is_one_line
 from tests.e2e.stacks import WORKERS
 from tests.e2e.tenant import Tenant
 from tests.image_server import ImageServer
+from tests.temporal_server import free_port
 
 pytestmark = pytest.mark.xdist_group("commands")
-
-
-@pytest.fixture
-async def web(simulated: Tenant, images: ImageServer) -> Tenant:
-    """A namespace with one VM that runs, called web."""
-    await simulated.apply(simulated.vm(images.url + "/disk.qcow2"))
-    await simulated.until_ready()
-    return simulated
 
 
 async def test_an_object_is_asked_for_in_either_of_kubectls_ways(web: Tenant) -> None:
@@ -43,20 +38,6 @@ async def test_what_is_not_there_is_not_found(simulated: Tenant) -> None:
     for command in (["describe", "vs", "nope"], ["why", "nope"], ["stop", "nope"], ["wait", "nope"]):
         said = await simulated.vmflow(*command)
         assert is_one_line(said, "NotFound"), said
-
-
-async def test_applying_twice_changes_nothing_and_another_spec_is_a_conflict(web: Tenant, images: ImageServer) -> None:
-    same = web.vm(images.url + "/disk.qcow2")
-    said = await web.vmflow("apply", "-f", "-", stdin=yaml.safe_dump(same))
-    assert (said.code, said.out) == (0, "virtualserver/web unchanged\n")
-    other = web.vm(images.url + "/disk.qcow2", runStrategy="Halted")
-    assert is_one_line(await web.vmflow("apply", "-f", "-", stdin=yaml.safe_dump(other)), "Conflict")
-
-
-async def test_an_operation_that_does_not_apply_is_refused_with_what_does(web: Tenant) -> None:
-    said = await web.vmflow("start", "vs/web")
-    assert is_one_line(said, "Conflict"), said
-    assert "possible now: stop, restart" in said.err
 
 
 async def test_a_wait_ends_when_it_is_there(web: Tenant) -> None:
@@ -89,7 +70,7 @@ async def test_a_wait_for_the_end_ends_with_it(web: Tenant) -> None:
 async def test_deleting_goes_on_past_what_is_gone_and_says_so(web: Tenant) -> None:
     said = await web.vmflow("delete", "vs", "nope", "web")
     assert (said.code, said.out) == (1, "virtualserver/web deleted\n")
-    assert said.err == "Error (NotFound): virtualservers 'nope' not found\n"
+    assert said.err == "Error (404 NotFound): virtualservers 'nope' not found\n"
     assert (await web.vmflow("delete", "vs", "nope", "web", "--ignore-not-found")).code == 0
 
 
@@ -121,8 +102,25 @@ async def test_the_story_tells_what_was_asked_done_and_came_of_it(web: Tenant) -
     story = [line[21:].split(maxsplit=1) for line in (await web.vmflow("events", "web")).out.splitlines()]
     assert story[0] == ["asked", "declared"]
     assert ["done", "build and power on at local"] in story
-    assert ["asked", "stop (request before-backup)"] in story
+    assert ["asked", f"stop by {ME} (request before-backup)"] in story
     assert story[-1] == ["status", "Stopped: the guest shut itself down"]
+
+
+async def test_the_status_of_the_stack_tells_what_is_ready_and_the_demos_image_server(
+    simulated: Tenant, tmp_path: Path
+) -> None:
+    processes, port = simulated.stack.processes, free_port()
+    assert "images" not in (await simulated.stack.vmflow("status")).out
+    await processes.ensure_started(images_process(tmp_path, port))
+    try:
+        said = await simulated.stack.vmflow("status")
+        assert said.code == 0
+        images = next(line.split() for line in said.out.splitlines() if line.startswith("images "))
+        assert (images[1:3], images[-1]) == (["running", "True"], f"http://127.0.0.1:{port}")
+    finally:
+        await processes.ensure_stopped(IMAGES)
+    await simulated.stack.kill("hypervisor")
+    assert (await simulated.stack.vmflow("status")).code == 1, "a part is missing"
 
 
 async def test_without_workers_vms_are_declared_shown_and_deleted_all_the_same(
@@ -132,7 +130,7 @@ async def test_without_workers_vms_are_declared_shown_and_deleted_all_the_same(
     manifest = simulated.vm(images.url + "/disk.qcow2")
     assert (await simulated.vmflow("apply", "-f", "-", stdin=yaml.safe_dump(manifest))).code == 0
     simulated.expect(manifest, await simulated.uid())
-    assert (await simulated.vmflow("get", "vs/web")).out.splitlines()[1].split() == ["web"]
+    assert (await simulated.vmflow("get", "vs/web")).out.splitlines()[1].split()[0] == "web"
     assert "no worker has taken it up yet" in (await simulated.vmflow("why", "web")).out
     assert is_one_line(await simulated.vmflow("stop", "web"), "Unavailable")
     assert (await simulated.vmflow("delete", "vs", "web", "--no-wait")).code == 0

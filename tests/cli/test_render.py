@@ -77,9 +77,18 @@ def test_the_table_of_a_vm_shows_readiness_and_its_first_address() -> None:
 def test_wide_and_all_namespaces_add_columns() -> None:
     head = table(VM, [vm()], wide=True, namespaces=True).splitlines()[0].split()
     assert head[0] == "NAMESPACE"
-    assert head[-3:] == ["STRATEGY", "DOMAIN", "MESSAGE"]
+    assert head[-7:] == ["STRATEGY", "CPUS", "MEMORY", "EXITS", "ASKED", "DOMAIN", "MESSAGE"]
     zones = table(kind_called("zones"), [vm()], namespaces=True).splitlines()[0].split()
     assert zones == ["NAME", "PLACED", "WAITING"]
+
+
+def test_wide_tells_who_asked_last_and_what_the_guest_has() -> None:
+    asked = {"operation": "stop", "by": "root@host", "at": "2026-01-31T12:00:00Z"}
+    document = vm(runStrategy="Halted", lastOperation=asked, exits=2, resources={"cpus": 2, "memory": "1Gi"})
+    assert table(VM, [document], wide=True).splitlines()[1].split() == [
+        *("web", "Halted", "2", "1Gi", "2"),
+        *("stop", "by", "root@host"),
+    ]
 
 
 def test_one_object_is_itself_and_several_are_a_list() -> None:

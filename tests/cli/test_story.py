@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TimeoutType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.contrib.pydantic import pydantic_data_converter as converter
 
-from cli.story import Line, tell
-from manifests.contract import OBJECT_MEMO
+from manifests.contract import OBJECT_MEMO, PowerRequest
+from runtime.story import Line, tell
 
 
 class History:
@@ -52,7 +52,7 @@ class History:
 
     async def lines(self) -> list[Line]:
         handle: Any = self
-        return [line async for line in tell(handle, converter)]
+        return [line async for line in tell([handle], converter)]
 
 
 async def test_a_life_begins_with_a_declaration_and_ends_with_nothing() -> None:
@@ -65,15 +65,65 @@ async def test_a_life_begins_with_a_declaration_and_ends_with_nothing() -> None:
     assert [f"{line.at:%H:%M:%S}" for line in lines] == ["12:00:00", "12:00:02"]
 
 
-async def test_a_life_that_goes_on_in_a_new_run_says_so_at_both_ends() -> None:
+def started_after(run: str) -> History:
+    """Return a history that begins where another run ended."""
     history = History()
     started = history.add("WORKFLOW_EXECUTION_STARTED").workflow_execution_started_event_attributes
-    started.continued_execution_run_id = "run-1"
-    history.add("WORKFLOW_EXECUTION_CONTINUED_AS_NEW")
-    assert await history.told() == [
-        ("status", "the life goes on from run run-1"),
+    started.continued_execution_run_id = run
+    return history
+
+
+async def test_a_life_of_several_runs_is_one_story() -> None:
+    first, second = History(), started_after("run-1")
+    first.add("WORKFLOW_EXECUTION_STARTED")
+    await first.published(printableStatus="Running", message="the guest is up")
+    first.add("WORKFLOW_EXECUTION_CONTINUED_AS_NEW")
+    await second.published(printableStatus="Running", message="the guest is up")
+    second.add("WORKFLOW_EXECUTION_COMPLETED")
+    handles: Any = [first, second]
+    assert [(line.kind, line.text) async for line in tell(handles, converter)] == [
+        ("asked", "declared"),
+        ("status", "Running: the guest is up"),
         ("status", "history was long; the life goes on in a new run"),
+        ("status", "gone"),
     ]
+
+
+async def test_a_story_whose_beginning_is_no_longer_kept_says_where_it_goes_on_from() -> None:
+    assert await started_after("run-1").told() == [("status", "the life goes on from run run-1")]
+
+
+async def test_a_worker_that_cannot_go_on_with_a_history_is_trouble() -> None:
+    history = History()
+    failed = history.add("WORKFLOW_TASK_FAILED").workflow_task_failed_event_attributes
+    failed.failure.message = "[TMPRL1100] nondeterminism"
+    history.add(
+        "WORKFLOW_TASK_TIMED_OUT"
+    ).workflow_task_timed_out_event_attributes.timeout_type = TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
+    assert await history.told() == [
+        ("trouble", "the worker cannot go on with this history: [TMPRL1100] nondeterminism"),
+        ("trouble", "the worker was lost in the middle of a decision; the next one takes it"),
+    ]
+
+
+async def test_a_decision_that_is_simply_taken_again_is_not_told() -> None:
+    history = History()
+    history.add(
+        "WORKFLOW_TASK_FAILED"
+    ).workflow_task_failed_event_attributes.cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+    history.add(
+        "WORKFLOW_TASK_TIMED_OUT"
+    ).workflow_task_timed_out_event_attributes.timeout_type = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
+    assert await history.told() == []
+
+
+async def test_an_operation_is_told_with_who_asked_for_it() -> None:
+    history = History()
+    accepted = history.add("WORKFLOW_EXECUTION_UPDATE_ACCEPTED").workflow_execution_update_accepted_event_attributes
+    accepted.accepted_request.input.name, accepted.accepted_request.meta.update_id = "stop", "7"
+    request = PowerRequest(force=True, by="root@host")
+    accepted.accepted_request.input.args.payloads.extend(await converter.encode([request]))
+    assert await history.told() == [("asked", "stop, forced by root@host (request 7)")]
 
 
 async def test_a_step_is_told_by_its_summary_or_else_by_its_name() -> None:

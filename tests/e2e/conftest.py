@@ -1,7 +1,6 @@
 """What the end-to-end tests ask for."""
 
 from tests.e2e.fixtures import (
-    alone,
     images,
     padded_tiny,
     qemu,
@@ -9,7 +8,7 @@ from tests.e2e.fixtures import (
     simulated,
     simulated_stack,
     tiny,
-    turn,
 )
+from tests.e2e.kubectl import kubectl
 
-__all__ = ["alone", "images", "padded_tiny", "qemu", "qemu_stack", "simulated", "simulated_stack", "tiny", "turn"]
+__all__ = ["images", "kubectl", "padded_tiny", "qemu", "qemu_stack", "simulated", "simulated_stack", "tiny"]

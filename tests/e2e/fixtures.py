@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
 import pytest
 
@@ -18,47 +18,34 @@ from tests.e2e.stacks import PrivateStack
 from tests.e2e.tenant import Tenant
 from tests.image_server import ImageServer
 
+_Stack = TypeVar("_Stack", bound=PrivateStack)
+
 _PADDING = 32 * 2**20
 """Bytes no compression shrinks, so that an import of the padded image has several chunks to lose."""
 
 
 @pytest.fixture(scope="session")
 async def simulated_stack() -> AsyncIterator[PrivateStack]:
-    async with _running("simulator") as stack:
+    async with running(PrivateStack("simulator")) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 async def qemu_stack() -> AsyncIterator[PrivateStack]:
     """A stack on the machine's libvirt."""
-    async with sharing.daemons(), _running("libvirt") as stack:
+    async with sharing.daemons(), running(PrivateStack("libvirt")) as stack:
         yield stack
-
-
-@pytest.fixture(autouse=True)
-def turn(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let tests on QEMU run beside each other, except for one that asks to be `alone`."""
-    if request.node.get_closest_marker("qemu") is None:
-        yield
-        return
-    with sharing.turn(alone="alone" in request.fixturenames):
-        yield
-
-
-@pytest.fixture
-def alone() -> None:
-    """Ask that no other test uses libvirt meanwhile."""
 
 
 @pytest.fixture
 async def simulated(simulated_stack: PrivateStack) -> AsyncIterator[Tenant]:
-    async with _tenant(simulated_stack) as tenant:
+    async with tenant_of(simulated_stack) as tenant:
         yield tenant
 
 
 @pytest.fixture
 async def qemu(qemu_stack: PrivateStack) -> AsyncIterator[Tenant]:
-    async with _tenant(qemu_stack) as tenant:
+    async with tenant_of(qemu_stack) as tenant:
         yield tenant
 
 
@@ -90,19 +77,18 @@ def padded_tiny(tiny: Path) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def _running(hypervisor: Literal["libvirt", "simulator"]) -> AsyncIterator[PrivateStack]:
-    stack = PrivateStack(hypervisor)
+async def running(stack: _Stack) -> AsyncIterator[_Stack]:
+    """Run a stack meanwhile; nothing of it is left afterwards."""
     try:
-        with sharing.turn(alone=False):
-            await stack.up()
+        await stack.up()
         yield stack
     finally:
-        with sharing.turn(alone=False):
-            await stack.purge()
+        await stack.purge()
 
 
 @asynccontextmanager
-async def _tenant(stack: PrivateStack) -> AsyncIterator[Tenant]:
+async def tenant_of(stack: PrivateStack) -> AsyncIterator[Tenant]:
+    """Give a namespace of its own on a stack that works; nothing of it is left afterwards."""
     if not all(member.ready for member in await Stack(stack.settings).status()):
         await stack.up()  # an earlier test failed between a kill and its repair
     tenant = Tenant(stack)

@@ -1,8 +1,8 @@
-"""Sharing the machine's libvirt among test processes: who starts its daemons and ends them, and who may kill them."""
+"""Sharing the machine's libvirt among test processes: who starts its daemons, and who ends them."""
 
 import fcntl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
@@ -33,14 +33,6 @@ async def start() -> None:
     """Start the daemons that do not answer."""
     for daemon in await libvirt_daemons.missing():
         await DAEMONS.ensure_started(daemon)
-
-
-@contextmanager
-def turn(*, alone: bool) -> Iterator[None]:
-    """Use libvirt meanwhile, beside other tests or alone on this machine."""
-    with _opened("turn") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield
 
 
 def _alone(users: IO[str]) -> bool:

@@ -35,7 +35,7 @@ Status = dict[str, Any]
 """A status document."""
 
 WORKERS = ("lifecycle", "hypervisor")
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds anything may take on a busy machine before a test gives up."""
 
 
@@ -97,6 +97,14 @@ class PrivateStack:
         manifest = parse(machine_manifests(self.settings)[-1])
         assert isinstance(manifest, Hypervisor)
         return manifest.domain()
+
+    @property
+    def folder(self) -> Path:
+        """Where the hypervisor keeps its files."""
+        spec = self.hypervisor()
+        store = spec.libvirt or spec.simulator
+        assert store is not None
+        return Path(store.directory)
 
     async def claims(self) -> tuple[int, int]:
         """Return how many VMs the zone has placed, and how many wait there."""

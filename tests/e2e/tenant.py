@@ -111,6 +111,14 @@ class Tenant:
     async def until_status(self, word: str, name: str = "web") -> Status:
         return await self.until(lambda status: status.get("printableStatus") == word, f"{name} is {word}", name)
 
+    async def until_ran(self, name: str, exits: int) -> Status:
+        """Wait until a guest runs whose forerunners ended so often."""
+        return await self.until(
+            lambda status: status["exits"] == exits and status["printableStatus"] == "Running",
+            f"{name} runs after {exits} exits",
+            name,
+        )
+
     async def until_failure(self, name: str = "web") -> dict[str, str]:
         """Wait until the Failure condition is true and return it."""
         status = await self.until(lambda status: bool(_failure(status)), f"{name} shows what failed", name)
@@ -177,7 +185,7 @@ class Tenant:
 
     def files(self) -> list[str]:
         """Name this namespace's files on the hypervisor, relative to its folder; locks are nobody's."""
-        folder = self.stack.settings.hypervisor_directory
+        folder = self.stack.folder
         paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
         return sorted(str(path.relative_to(folder)) for path in paths if self._mine(path.name))
 

@@ -79,7 +79,7 @@ async def test_a_bad_manifest_is_refused_before_anything_is_made(simulated: Tena
     bad["spec"] |= change
     refused = await simulated.vmflow("apply", "-f", "-", stdin=yaml.safe_dump_all([good, bad]))
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.startswith(f"Error (InvalidManifest): standard input: {field}: ")
+    assert refused.err.startswith(f"Error (422 InvalidManifest): standard input: {field}: ")
     assert reason in refused.err
     assert refused.err.count("\n") == 1
     assert "s3cret" not in refused.err

@@ -3,22 +3,19 @@
 The figures told at the end of the run: bytes served against the image's size, seconds from the kill to a running guest.
 """
 
-import asyncio
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from temporalio.api.enums.v1 import EventType
 
 from images.download import CHUNK
-from tests.e2e import libvirt_host, sharing
 from tests.e2e.answers import answer
+from tests.e2e.attempts import attempts
+from tests.e2e.audit import goes_without_a_trace, one_of_everything
 from tests.e2e.stacks import WORKERS, eventually
-from tests.e2e.tenant import VM, WEB, Tenant
+from tests.e2e.tenant import WEB, Tenant
 from tests.image_server import ImageServer
 
 pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("qemu")]
@@ -46,43 +43,7 @@ async def kill_every_worker(qemu: Tenant, moment: Callable[[], Awaitable[bool]],
     return Killed(files, time.monotonic() - began)
 
 
-async def is_whole_and_single(qemu: Tenant, uid: str) -> None:
-    """Check that the VM is the one that was declared, and has one of everything."""
-    assert await qemu.uid() == uid
-    libvirt = qemu.stack.hypervisor().libvirt
-    assert libvirt is not None
-    assert await asyncio.to_thread(libvirt_host.domains, libvirt.uri, f">{qemu.namespace}/web<") == [uid]
-    volumes = [name for name in qemu.files() if name.startswith("volumes/")]
-    assert volumes == [f"volumes/{uid}.{part}" for part in ("console.log", "root.qcow2", "seed.iso")]
-    images = [Path(name).suffix for name in qemu.files() if name.startswith("images/")]
-    assert images == [".json", ".qcow2"]
-    assert await qemu.leftovers() == []
-
-
-async def goes_without_a_trace(qemu: Tenant) -> None:
-    await qemu.delete()
-    await qemu.forget_images()
-    await qemu.until_nothing_is_left()
-    assert await qemu.leftovers() == []
-
-
-async def attempts(qemu: Tenant, activity: str) -> list[int]:
-    """Return the attempt at which each activity of a type came to its end."""
-    names: dict[int, str] = {}
-    found = []
-    run = (await qemu.objects.describe(VM, "web", qemu.namespace)).run_id
-    handle = qemu.objects.client.get_workflow_handle(qemu.workflow(), run_id=run)
-    async for event in handle.fetch_history_events():
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-            started = event.activity_task_started_event_attributes
-            if names[started.scheduled_event_id] == activity:
-                found.append(started.attempt)
-    return found
-
-
-async def test_workers_killed_while_the_image_downloads(
+async def test_fault_02_workers_killed_while_the_image_downloads(
     qemu: Tenant, images: ImageServer, padded_tiny: Path, figure: Figure
 ) -> None:
     images.rate = CHUNK
@@ -101,11 +62,11 @@ async def test_workers_killed_while_the_image_downloads(
         f" ({images.bytes_served - size:+d}), {images.requests} requests, running {killed.seconds:.1f} s later"
     )
     assert images.bytes_served <= size + CHUNK
-    await is_whole_and_single(qemu, uid)
-    await goes_without_a_trace(qemu)
+    await one_of_everything(qemu, web=uid)
+    await goes_without_a_trace(qemu, "web")
 
 
-async def test_workers_killed_while_the_domain_is_created(
+async def test_fault_01_workers_killed_while_the_domain_is_created(
     qemu: Tenant, images: ImageServer, tiny: Path, figure: Figure
 ) -> None:
     uid = await qemu.apply(qemu.vm(images.serve("/tiny.qcow2", tiny), cloudInit=WEB))
@@ -116,9 +77,9 @@ async def test_workers_killed_while_the_domain_is_created(
     killed = await kill_every_worker(qemu, building, "the guest's first file is there")
     there = ", ".join(Path(name).suffix for name in killed.files if name.startswith("volumes/"))
     figure(f"killed in mid-creation, with files {there}: running {killed.seconds:.1f} s later")
-    assert await attempts(qemu, "ensure_running") == [2], "the kill has struck the step"
-    await is_whole_and_single(qemu, uid)
-    await goes_without_a_trace(qemu)
+    assert await attempts(qemu, "web", "ensure_running") == [2], "the kill has struck the step"
+    await one_of_everything(qemu, web=uid)
+    await goes_without_a_trace(qemu, "web")
 
 
 async def test_workers_killed_while_the_guest_boots(
@@ -132,11 +93,11 @@ async def test_workers_killed_while_the_guest_boots(
     killed = await kill_every_worker(qemu, booting, "the guest boots")
     figure(f"killed in mid-boot: running {killed.seconds:.1f} s later")
     assert (await qemu.status())["exits"] == 0, "the guest has not noticed"
-    await is_whole_and_single(qemu, uid)
-    await goes_without_a_trace(qemu)
+    await one_of_everything(qemu, web=uid)
+    await goes_without_a_trace(qemu, "web")
 
 
-async def test_the_temporal_server_killed_while_a_guest_runs(
+async def test_fault_22_the_temporal_server_killed_while_a_guest_runs(
     qemu: Tenant, images: ImageServer, tiny: Path, figure: Figure
 ) -> None:
     uid, address, before = await _running(qemu, images, tiny)
@@ -147,22 +108,6 @@ async def test_the_temporal_server_killed_while_a_guest_runs(
     assert (await qemu.status())["vm"]["incarnation"] == before
     await _stops_and_goes(qemu, uid)
     figure(f"Temporal killed: stopped and deleted {time.monotonic() - began:.1f} s later")
-
-
-async def test_libvirtd_killed_while_a_guest_runs(
-    alone: None, qemu: Tenant, images: ImageServer, tiny: Path, figure: Figure
-) -> None:
-    if sharing.DAEMONS.running("libvirtd") is None:
-        pytest.skip("somebody else runs this machine's libvirtd: it is theirs to kill")
-    uid, address, before = await _running(qemu, images, tiny)
-    await asyncio.to_thread(_kill_libvirtd)
-    assert await answer(address) == "hello from web\n"
-    began = time.monotonic()
-    await sharing.start()
-
-    assert (await qemu.until_ready())["vm"]["incarnation"] == before, "the guest has survived"
-    await _stops_and_goes(qemu, uid)
-    figure(f"libvirtd killed: stopped and deleted {time.monotonic() - began:.1f} s later")
 
 
 async def _running(qemu: Tenant, images: ImageServer, tiny: Path) -> tuple[str, str, str]:
@@ -179,14 +124,5 @@ async def _stops_and_goes(qemu: Tenant, uid: str) -> None:
     stopped = await qemu.vmflow("stop", "web")
     assert stopped.code == 0, stopped
     assert (await qemu.until_status("Stopped"))["message"] == "the guest shut itself down"
-    await is_whole_and_single(qemu, uid)
-    await goes_without_a_trace(qemu)
-
-
-def _kill_libvirtd() -> None:
-    """Kill the daemon itself, which is a child of the reaper that is on record."""
-    record = sharing.DAEMONS.running("libvirtd")
-    assert record is not None
-    children = Path(f"/proc/{record.identity.pid}/task/{record.identity.pid}/children").read_text().split()
-    (daemon,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "libvirtd"]
-    os.kill(daemon, signal.SIGKILL)
+    await one_of_everything(qemu, web=uid)
+    await goes_without_a_trace(qemu, "web")
