@@ -62,22 +62,28 @@ def free_ports(count: int) -> list[int]:
 
 @asynccontextmanager
 async def stack(
-    hypervisor: Literal["libvirt", "simulator"], images: Path
+    hypervisor: Literal["libvirt", "simulator"],
+    images: Path,
+    **simulator: Any,  # noqa: ANN401 - JSON
 ) -> AsyncIterator[tuple[Objects, str, Settings]]:
-    """Run a whole stack with a home and ports of its own; give its objects and the URL of the folder of images."""
-    temporal, pages, server = free_ports(3)
+    """Run a whole stack with a home and ports of its own; give its objects and the URL of the folder of images.
+
+    simulator: fields of a simulated hypervisor's manifest.
+    """
+    temporal, pages, server, gateway = free_ports(4)
     with _home() as home:
         settings = Settings(
             home=home,
             external_address=None,
             temporal_port=temporal,
             ui_port=pages,
+            gateway_port=gateway,
             hypervisor=hypervisor,
             allowed_networks=["127.0.0.0/8"],
         )
         processes = Processes(settings.home)
         if hypervisor == "simulator":
-            _let_guests_take_time_to_boot(settings)
+            _declare_simulator(settings, simulator)
         try:
             await processes.ensure_started(images_process(images, server))
             await Stack(settings).up(say)
@@ -98,10 +104,10 @@ def _home() -> Iterator[Path]:
         yield Path(home)
 
 
-def _let_guests_take_time_to_boot(settings: Settings) -> None:
+def _declare_simulator(settings: Settings, fields: dict[str, Any]) -> None:
     """Make simulated guests boot in a second: one that is up at once would save the events that tell it booted."""
     manifest = machine_manifests(settings)[-1]
-    manifest["spec"]["simulator"]["bootSeconds"] = 1.0
+    manifest["spec"]["simulator"] |= {"bootSeconds": 1.0, **fields}
     (settings.manifests / "hypervisor.yaml").write_text(yaml.safe_dump(manifest))
 
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from docs.lives import destinations
+from docs.lives import NEVER_MET, destinations
 from domain.guest import StopCause
 from domain.lifecycle import TABLE, Goal, Situation, Step
-from domain.run_strategy import TRANSITIONS, Operation, RunStrategy, wanted_after_exit, wanted_at_creation
+from domain.run_strategy import LIVE, TRANSITIONS, Operation, RunStrategy, wanted_after_exit, wanted_at_creation
 
 DOCUMENT = Path(__file__).with_name("architecture.md")
 
@@ -26,11 +26,13 @@ _EXITS = {
     "QEMU died": StopCause.FAILED,
     "guest panicked": StopCause.CRASHED,
 }
+_SWITCHES = [each for each in Operation if each not in LIVE]
+"""Operations that the run strategy rules; the others never ask it."""
 
 
 def steps() -> str:
     """Return the table of domain.lifecycle: a row a situation, a column a goal."""
-    rows = ([f"**{each}**", *(TABLE[goal][each] for goal in Goal)] for each in Situation)
+    rows = ([f"**{each}**", *(_step(goal, each) for goal in Goal)] for each in Situation)
     return _table(["situation", *(f"goal {goal}" for goal in Goal)], rows)
 
 
@@ -43,7 +45,7 @@ def strategies() -> str:
     """Return the run strategies: what operations make of them, and when each wants the guest to run."""
     head = [
         "run strategy",
-        *(each.value for each in Operation),
+        *(each.value for each in _SWITCHES),
         "starts by itself",
         *(f"after: {each}" for each in _EXITS),
     ]
@@ -71,8 +73,12 @@ def main(arguments: list[str]) -> None:
         DOCUMENT.write_text(current, encoding="utf-8")
 
 
+def _step(goal: Goal, where: Situation) -> str:
+    return "-" if (goal, where) in NEVER_MET else TABLE[goal][where]
+
+
 def _strategy(strategy: RunStrategy) -> list[str]:
-    operations = (TRANSITIONS.get((strategy, each)) for each in Operation)
+    operations = (TRANSITIONS.get((strategy, each)) for each in _SWITCHES)
     exits = (wanted_after_exit(strategy, cause) for cause in _EXITS.values())
     return [
         f"**{strategy}**",
@@ -86,7 +92,7 @@ def _diagram(goal: Goal) -> str:
     lines = ["stateDiagram-v2", "    direction LR"]
     if goal is not Goal.GO:  # a deletion may find a VM anywhere
         lines.append(f"    [*] --> {Situation.NEW}")
-    for where in Situation:
+    for where in (each for each in Situation if (goal, each) not in NEVER_MET):
         step = TABLE[goal][where]
         if step is Step.REST:
             lines.append(f"    {where}: {where} (at rest)")

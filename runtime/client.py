@@ -9,11 +9,14 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import PayloadLimitsConfig, RPCError, RPCStatusCode
 
 from domain.problem import Problem
 from runtime.settings import Settings
 from runtime.wait import until
+
+_OBJECTS_FIT = PayloadLimitsConfig(memo_warn_size=0, payloads_warn_size=0)
+"""No warnings about sizes: objects live in memos, and manifests/registry.py says how large each may be."""
 
 SearchAttributes = Mapping[str, "IndexedValueType.ValueType"]
 """Search attributes by name, with their types."""
@@ -48,7 +51,7 @@ def _options() -> dict[str, Any]:
     options: dict[str, Any] = {**ClientConfig.load_client_connect_config(disable_file=True)}
     options.pop("target_host", None)
     options.pop("namespace", None)
-    return {**options, "data_converter": pydantic_data_converter}
+    return {**options, "data_converter": pydantic_data_converter, "payload_limits": _OBJECTS_FIT}
 
 
 async def _accepts(address: str) -> bool:

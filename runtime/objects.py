@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import (
     Client,
+    WorkflowExecutionAsyncIterator,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
@@ -26,20 +27,30 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.model import Value
 from domain.names import check_label
 from domain.problem import Problem
 from manifests.base import InvalidManifestError
 from manifests.contract import (
     OBJECT_MEMO,
+    DiscardAnswer,
+    DiscardRequest,
     PowerAnswer,
     PowerRequest,
+    ReplaceAnswer,
+    ReplaceRequest,
     SearchAttribute,
     Signal,
     Update,
+    version_at,
     workflow_id,
 )
-from manifests.registry import Kind, id_of, kind_called, kind_of, parse
+from manifests.registry import Kind, check_size, id_of, kind_called, kind_of, parse
+from manifests.status import timestamp
+from runtime.sealing import Keyring
 from runtime.wait import until
+
+_T = TypeVar("_T", bound=Value)
 
 Document = dict[str, Any]
 """An object as people read it: apiVersion, kind, metadata, spec, status."""
@@ -50,27 +61,59 @@ LISTED_WITHIN = 10.0
 ANSWER_WITHIN = timedelta(seconds=10)
 """How long an operation waits for a worker to accept it."""
 
+CODES = {"Forbidden": 403, "NotFound": 404, "Conflict": 409, "InvalidManifest": 422, "Unavailable": 503}
+"""What Kubernetes' clients know refusals by: the HTTP status code of each reason."""
+
 
 class Applied(StrEnum):
-    """What applying a manifest did."""
+    """What applying a manifest did, in kubectl's words."""
 
     CREATED = "created"
+    CONFIGURED = "configured"
     UNCHANGED = "unchanged"
 
 
 class Objects:
-    """Every object of one Temporal namespace."""
+    """Every object of one Temporal namespace. Secrets are stored sealed, and come sealed; `opened` opens them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, keyring: Keyring | None = None) -> None:
         self._client = client
+        self._keyring = keyring or Keyring()
 
-    async def apply(self, document: Mapping[str, Any]) -> Applied:
-        """Create the object a manifest declares; the same manifest again changes nothing.
+    async def apply(self, document: Mapping[str, Any], *, by: str = "") -> Applied:
+        """Create the object a manifest declares, or edit the one that is there; the same manifest changes nothing.
 
-        Raises InvalidManifestError, or Problem.terminal `Conflict` when the object exists with another spec.
+        by: who asks. Raises InvalidManifestError, Problem.terminal `Conflict` when the object is of a kind that is not
+        edited, and what `replace` raises.
         """
         kind, manifest = kind_of(document), parse(document)
-        declared, object_id = manifest.document(), id_of(manifest)
+        declared = manifest.document()
+        if await self.ensure(document):
+            return Applied.CREATED
+        existing = await self.get(kind, manifest.metadata.name, manifest.namespace)
+        if _declaration(self.readable(existing)) == _declaration(declared):
+            return Applied.UNCHANGED
+        await self.replace(declared, ReplaceRequest(manifest=declared, by=by))
+        return Applied.CONFIGURED
+
+    async def ensure(self, document: Mapping[str, Any]) -> bool:
+        """Create an object unless there is one of its name, whatever that is like; return whether it was created."""
+        try:
+            await self.create(document)
+        except Problem as problem:
+            if problem.reason != "AlreadyExists":
+                raise
+            return False
+        return True
+
+    async def create(self, document: Mapping[str, Any]) -> None:
+        """Create the object a manifest declares, and return when lists show it.
+
+        Raises InvalidManifestError, or Problem.terminal `AlreadyExists`.
+        """
+        kind, manifest = kind_of(document), parse(document)
+        declared, object_id = self._keyring.seal(manifest.document()), id_of(manifest)
+        check_size(declared)
         try:
             await self._client.start_workflow(
                 kind.workflow,
@@ -81,21 +124,42 @@ class Objects:
                 search_attributes=_attributes(kind, manifest.namespace, manifest.metadata.name),
             )
         except WorkflowAlreadyStartedError as error:
-            existing = await self.get(kind, manifest.metadata.name, manifest.namespace)
-            if _spec(existing) != declared.get("spec"):
-                raise Problem.terminal(
-                    "Conflict",
-                    "exists with another spec, and a spec cannot be changed yet; delete it and apply again",
-                    field=object_id,
-                ) from error
-            return Applied.UNCHANGED
+            raise Problem.terminal("AlreadyExists", "is there already", field=object_id) from error
         async with asyncio.timeout(LISTED_WITHIN):
             await until(lambda: self._listed(object_id), every=0.05)
-        return Applied.CREATED
+
+    async def replace(self, document: Mapping[str, Any], request: ReplaceRequest) -> ReplaceAnswer:
+        """Declare an object anew and return when that is accepted, not when it is met.
+
+        Raises as `operate` does; Problem.terminal `InvalidManifest` names every field that is kept for life.
+        """
+        kind, manifest = kind_of(document), parse(document)
+        if not kind.editable:
+            raise Problem.terminal(
+                "Conflict",
+                f"is there already, declared otherwise, and a {kind.kind} is not edited; delete it, then apply again",
+                field=id_of(manifest),
+            )
+        before = await self.get(kind, manifest.metadata.name, manifest.namespace) if kind.kind == "Secret" else None
+        declared = self._keyring.seal(manifest.document(), before)
+        check_size(declared)
+        edit = request.model_copy(update={"manifest": declared})
+        return await self._ask(id_of(manifest), Update.REPLACE, edit, ReplaceAnswer)
+
+    def readable(self, document: Document) -> Document:
+        """Return what `opened` does; a Secret that cannot be opened stays sealed, and the others are shown."""
+        try:
+            return self.opened(document)
+        except Problem:
+            return document
+
+    def opened(self, document: Document) -> Document:
+        """Return a Secret as people wrote it, and anything else as it is; raises as `Keyring.open` does."""
+        return self._keyring.open(document)
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Document:
         """Return one object; Problem.terminal `NotFound` when there is none. Strongly consistent."""
-        return await self._document(await self.describe(kind, name, namespace))
+        return await self.document(await self.describe(kind, name, namespace))
 
     async def describe(self, kind: Kind, name: str, namespace: str = "") -> WorkflowExecutionDescription:
         """Return what the server knows of an object's workflow, its pending activities included."""
@@ -112,15 +176,32 @@ class Objects:
 
     async def list(self, kind: Kind, namespace: str = "") -> list[Document]:
         """Return all objects of a kind, of one namespace or of all, by namespace and name. Eventually consistent."""
+        documents = [await self.document(listed) async for listed in self.executions(kind, namespace)]
+        return sorted(documents, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
+
+    def executions(self, kind: Kind, namespace: str = "") -> WorkflowExecutionAsyncIterator:
+        """Return the workflows that live the objects of a kind, of one namespace or of all, in no order."""
         query = f"{SearchAttribute.KIND} = '{kind.kind}' AND ExecutionStatus = 'Running'"
         if namespace and kind.namespaced:
             _check_namespace(namespace)
             query += f" AND {SearchAttribute.NAMESPACE} = '{namespace}'"
-        documents = [await self._document(listed) async for listed in self._client.list_workflows(query)]
-        return sorted(documents, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
+        return self._client.list_workflows(query, page_size=kind.page)
+
+    async def document(self, execution: ListedExecution) -> Document:
+        """Return the published object; before its workflow's first task, the manifest it was started with.
+
+        Such a manifest is given the metadata that its workflow is going to publish.
+        """
+        document: object = await execution.memo_value(OBJECT_MEMO, default=None)
+        return _whole(document if document is not None else await self._input(execution), execution)
 
     async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
-        """Ask an object to go; Problem.terminal `NotFound` when there is none. It is gone when `get` says so."""
+        """Ask an object to go. It is gone when `get` says so.
+
+        Raises Problem.terminal `NotFound` when there is none, `Forbidden` for one that is never deleted.
+        """
+        if name in kind.lasting:
+            raise Problem.terminal("Forbidden", f"the {kind.singular} {name!r} is never deleted", field=name)
         description = await self.describe(kind, name, namespace)
         try:
             await self._client.get_workflow_handle(description.id).signal(Signal.DELETE)
@@ -136,43 +217,62 @@ class Objects:
         the operation may still be applied then, so repeat it with the same request id.
         """
         description = await self.describe(kind_called("virtualservers"), name, namespace)
-        handle = self._client.get_workflow_handle(description.id)
-        try:
-            answer: PowerAnswer = await handle.execute_update(
-                update,
-                request,
-                id=request.request or None,
-                result_type=PowerAnswer,
-                rpc_timeout=ANSWER_WITHIN,
-            )
-        except WorkflowUpdateFailedError as error:
-            refused = error.cause
-            if not isinstance(refused, ApplicationError):
-                raise
-            raise Problem.terminal(refused.type or "Refused", refused.message, field=description.id) from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-            raise Problem.retry(
-                "Unavailable",
-                f"no worker accepted the {update} within {ANSWER_WITHIN.seconds} s; start one (vmflow up), then repeat",
-                field=description.id,
-            ) from error
-        return answer
+        return await self._ask(description.id, update, request, PowerAnswer)
+
+    async def discard(self, hypervisor: str, request: DiscardRequest) -> DiscardAnswer:
+        """Give up an orphan of a hypervisor and return when that is accepted, not when it is gone; raises as `operate`.
+
+        Problem.terminal `NotAnOrphan` when none of that UID was reported.
+        """
+        description = await self.describe(kind_called("hypervisors"), hypervisor)
+        return await self._ask(description.id, Update.DISCARD, request, DiscardAnswer)
 
     @property
     def client(self) -> Client:
         """The Temporal client, for what is not about one object."""
         return self._client
 
+    async def _ask(
+        self, object_id: str, update: Update, request: PowerRequest | ReplaceRequest | DiscardRequest, answer: type[_T]
+    ) -> _T:
+        """Send an update; the request's id is the update's own as well, so that the server knows a repetition, too."""
+        handle = self._client.get_workflow_handle(object_id)
+        try:
+            answered: _T = await handle.execute_update(
+                update,
+                request,
+                id=request.request or None,
+                result_type=answer,
+                rpc_timeout=ANSWER_WITHIN,
+            )
+        except WorkflowUpdateFailedError as error:
+            refused = error.cause
+            if not isinstance(refused, ApplicationError):
+                raise
+            raise Problem.terminal(refused.type or "Refused", refused.message, field=object_id) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            same = f" with request id {request.request}" if request.request else ""
+            raise Problem.retry(
+                "Unavailable",
+                f"no worker accepted the {update} within {ANSWER_WITHIN.seconds} s, and the next one may still do so; "
+                f"start one (vmflow up), then repeat it{same}",
+                field=object_id,
+            ) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:  # its life has ended since
+                raise Problem.terminal("NotFound", "is gone", field=object_id) from error
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its last workflow task failed, and is tried again
+                raise Problem.retry(
+                    "Unavailable", f"is not ready ({error.message}); try again", field=object_id
+                ) from error
+            raise
+        return answered
+
     async def _listed(self, object_id: str) -> bool:
         count = await self._client.count_workflows(f"WorkflowId = '{object_id}' AND ExecutionStatus = 'Running'")
         return count.count > 0
 
-    async def _document(self, execution: ListedExecution) -> Document:
-        """Return the published object; before its workflow's first task, the manifest it was started with."""
-        document: Document | None = await execution.memo_value(OBJECT_MEMO, default=None)
-        return document if document is not None else await self._input(execution)
-
-    async def _input(self, execution: ListedExecution) -> Document:
+    async def _input(self, execution: ListedExecution) -> object:
         response = await self._client.workflow_service.get_workflow_execution_history(
             GetWorkflowExecutionHistoryRequest(
                 namespace=self._client.namespace,
@@ -181,18 +281,35 @@ class Objects:
             ),
         )
         payloads = response.history.events[0].workflow_execution_started_event_attributes.input.payloads
-        (document,) = await self._client.data_converter.decode(payloads[:1], [Document])
-        return {**document}
+        decoded = await self._client.data_converter.decode(payloads[:1])
+        return decoded[0] if decoded else None
 
 
-def _spec(existing: Document) -> Document | None:
-    """Return an object's spec as this version writes it: what an older one left to a default is filled in."""
-    written: Document = {name: existing.get(name) for name in ("apiVersion", "kind", "metadata", "spec")}
+def _whole(document: object, execution: ListedExecution) -> Document:
+    """Return an object with the metadata that the server adds, and its name, whatever a client sent for a manifest."""
+    sent: Document = {**document} if isinstance(document, Mapping) else {}
+    metadata = sent.get("metadata")
+    if isinstance(metadata, Mapping) and "resourceVersion" in metadata:
+        return sent
+    kind, _, path = execution.id.partition("/")
+    namespace, _, name = path.rpartition("/")
+    added = {
+        "uid": execution.run_id,
+        "creationTimestamp": timestamp(execution.start_time),
+        "resourceVersion": str(version_at(execution.start_time)),
+    }
+    written = dict(metadata) if isinstance(metadata, Mapping) else {}
+    place = {"namespace": namespace} if namespace else {}
+    return {"kind": kind, **sent, "metadata": {**written, "name": name, **place, **added}}
+
+
+def _declaration(document: Mapping[str, Any]) -> Document:
+    """Return what people declare of an object, as this version writes it: older ones may have left defaults out."""
+    written: Document = {name: value for name, value in document.items() if name != "status"}
     try:
-        spec: Document | None = parse(written).document().get("spec")
+        return parse(written).document()
     except InvalidManifestError:
-        return existing.get("spec")
-    return spec
+        return written
 
 
 def _attributes(kind: Kind, namespace: str, name: str) -> TypedSearchAttributes:

@@ -46,6 +46,8 @@ def _become(argv: list[str], reaper: int) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != reaper:  # it died before the tie was made
             return
+        for each in _PASSED_ON:
+            signal.signal(each, signal.SIG_DFL)  # a shell's background job is born deaf to SIGINT; this must hear it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         os.execvp(argv[0], argv)  # noqa: S606 (starting the caller's program is the purpose)
     except OSError as error:

@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -16,12 +16,14 @@ from domain.problem import Problem
 from manifests.contract import LEDGER_QUEUE, LIFECYCLE_QUEUE, hypervisor_queue
 from runtime.client import connect
 from runtime.launch import Identity
-from runtime.processes import Process, started_at
+from runtime.pollers import last_poll
+from runtime.processes import Process, Record, started_at
 from runtime.settings import Settings
 from runtime.wait import Condition
 
 TEMPORAL = "temporal"
 IMAGES = "images"
+GATEWAY = "gateway"
 DYNAMIC_CONFIG = {
     "frontend.namespaceRPS.visibility": 1000,  # every list and watch asks visibility; a development server allows 100
 }
@@ -45,9 +47,10 @@ def workers(settings: Settings) -> list[Worker]:
     served = [Worker("lifecycle", ("lifecycle",), (LIFECYCLE_QUEUE, LEDGER_QUEUE), flows)]
     if settings.hypervisor != "none":
         name = settings.hypervisor_name
-        # As an argument, not only in the environment: `up` replaces a worker that allows other networks than it should.
+        # As an argument, not only in the environment: `up` replaces a worker that does otherwise than it should.
         allowed = [word for cidr in settings.allowed_networks for word in ("--allow-network", cidr)]
-        served.append(Worker("hypervisor", ("hypervisor", "--name", name, *allowed), (hypervisor_queue(name),), steps))
+        arguments = ("hypervisor", "--name", name, "--stream-address", settings.stream_address, *allowed)
+        served.append(Worker("hypervisor", arguments, (hypervisor_queue(name),), steps))
     return served
 
 
@@ -76,13 +79,40 @@ def worker_process(settings: Settings, worker: Worker, client: Client) -> Proces
     return Process(worker.name, argv, ready, env=settings.environment(), patience=120.0)
 
 
+def gateway_process(settings: Settings) -> Process:
+    """Return the gateway; it is ready when it answers over TLS and reaches Temporal."""
+    # As arguments, not only in the environment: `up` replaces a gateway that listens elsewhere than it should.
+    argv = [sys.executable, "-m", "api", "--listen", settings.gateway_listen, "--port", str(settings.gateway_port)]
+    argv += [word for name in settings.gateway_names for word in ("--name", name)]
+    return Process(GATEWAY, argv, ready=lambda _: lambda: gateway_answers(settings), env=settings.environment())
+
+
+async def gateway_answers(settings: Settings) -> bool:
+    """Tell whether this machine's gateway is up, with the certificate its clients trust."""
+    trusted = settings.gateway_directory / "ca.crt"
+    if not await asyncio.to_thread(trusted.exists):
+        return False
+    context = ssl.create_default_context(cafile=trusted)
+    try:
+        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=_PROBE_PATIENCE) as client:
+            return (await client.get(f"{settings.gateway_url}/readyz")).is_success
+    except httpx.TransportError:
+        return False
+
+
 def images_process(folder: Path, port: int) -> Process:
     """Return a server of the images in a folder, on loopback."""
     argv = [sys.executable, "-m", "runtime.image_server", "--directory", str(folder), "--port", str(port)]
-    return Process(IMAGES, argv, ready=lambda _: lambda: _listens(port))
+    return Process(IMAGES, argv, ready=lambda _: lambda: listens(port))
 
 
-async def _listens(port: int) -> bool:
+def images_port(record: Record) -> int:
+    """Return the port of a running image server: the last of its arguments."""
+    return int(record.argv[-1])
+
+
+async def listens(port: int) -> bool:
+    """Tell whether somebody accepts connections on that loopback port."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -106,19 +136,9 @@ async def polls(client: Client, worker: Worker, identity: Identity) -> bool:
 
     The server remembers pollers for minutes after they are gone, so an older one proves nothing.
     """
-    since = started_at(identity).timestamp()
-    return all([await _last_poll(client, queue, worker.kind) >= since for queue in worker.queues])
-
-
-async def _last_poll(client: Client, queue: str, kind: "TaskQueueType.ValueType") -> float:
-    """Return when a task queue was last asked for work, in seconds since the epoch; 0 when never."""
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=queue),
-        task_queue_type=kind,
-    )
-    pollers = (await client.workflow_service.describe_task_queue(request)).pollers
-    return max((poller.last_access_time.ToMicroseconds() / 1e6 for poller in pollers), default=0.0)
+    since = started_at(identity)
+    polled = [await last_poll(client, queue, worker.kind) for queue in worker.queues]
+    return all(last is not None and last >= since for last in polled)
 
 
 def taken(port: int) -> bool:

@@ -14,13 +14,29 @@ from temporalio.client import Client
 from domain.model import Value
 from domain.problem import Problem
 from manifests.contract import SEARCH_ATTRIBUTES
-from runtime import libvirt_daemons, temporal_server
+from manifests.core import default_namespace
+from runtime import accounts, kubeconfig, libvirt_daemons, temporal_server
 from runtime.client import connect, ensure_search_attributes
 from runtime.dismantling import check_empty, dismantle
 from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Applied, Objects
 from runtime.processes import Process, Processes
-from runtime.services import IMAGES, TEMPORAL, polls, taken, temporal_answers, temporal_process, worker_process, workers
+from runtime.sealing import ensure_key_file
+from runtime.services import (
+    GATEWAY,
+    IMAGES,
+    TEMPORAL,
+    gateway_answers,
+    gateway_process,
+    images_port,
+    listens,
+    polls,
+    taken,
+    temporal_answers,
+    temporal_process,
+    worker_process,
+    workers,
+)
 from runtime.settings import Settings
 
 Progress = Callable[[str], None]
@@ -62,8 +78,11 @@ class Stack:
         if self._settings.hypervisor == "libvirt":
             for daemon in await libvirt_daemons.missing():
                 await self._start(daemon, progress)
+        if await asyncio.to_thread(ensure_key_file, self._settings.keys):
+            progress(f"{self._settings.keys}: new key for Secrets; back it up with the database")
         await self._declare(client, progress)  # before its worker, which serves what is declared
         await self._start_workers(client, progress)
+        await self._start_gateway(client, progress)
         return await self.status()
 
     async def down(self, progress: Progress, *, purge: bool = False) -> list[str]:
@@ -76,7 +95,7 @@ class Stack:
             for daemon in await libvirt_daemons.missing():
                 await self._start(daemon, progress)
             await asyncio.to_thread(check_empty, self._settings)
-        names = [*(worker.name for worker in workers(self._settings)), IMAGES]
+        names = [GATEWAY, *(worker.name for worker in workers(self._settings)), IMAGES]
         stopped = [await self._stop(name, progress) for name in names]
         if purge:
             for removed in await asyncio.to_thread(dismantle, self._settings):
@@ -99,6 +118,11 @@ class Stack:
             record = self._processes.running(worker.name)
             ready = bool(record and client and await polls(client, worker, record.identity))
             members.append(self._member(worker.name, ", ".join(worker.queues), answers=ready))
+        answers = await gateway_answers(self._settings)
+        members.append(self._member(GATEWAY, self._settings.gateway_url, answers=answers))
+        if images := self._processes.running(IMAGES):  # the demo's; no part of a stack that does without
+            port = images_port(images)
+            members.append(self._member(IMAGES, f"http://127.0.0.1:{port}", answers=await listens(port)))
         return members
 
     async def _start_temporal(self, progress: Progress) -> None:
@@ -108,21 +132,39 @@ class Stack:
             (self._settings.temporal_port, "VMFLOW_TEMPORAL_PORT"),
             (self._settings.ui_port, "VMFLOW_UI_PORT"),
         ):
-            # In this order: a server that another `up` starts meanwhile is on record before it takes its port.
-            if taken(port) and not self._processes.running(TEMPORAL):
-                raise Problem.terminal(
-                    "PortInUse",
-                    f"port {port} on 127.0.0.1 belongs to another program; stop that, or set {variable}",
-                    field=variable,
-                )
+            self._check_free(TEMPORAL, port, variable)
         await self._start(temporal_process(self._settings, program), progress)
+
+    def _check_free(self, name: str, port: int, variable: str) -> None:
+        """Raise Problem.terminal `PortInUse` when somebody else has a process's port.
+
+        In this order: a process that another `up` starts meanwhile is on record before it takes its port.
+        """
+        if taken(port) and not self._processes.running(name):
+            raise Problem.terminal(
+                "PortInUse",
+                f"port {port} on 127.0.0.1 belongs to another program; stop that, or set {variable}",
+                field=variable,
+            )
+
+    async def _start_gateway(self, client: Client, progress: Progress) -> None:
+        """Start the gateway, and see that somebody may use it: a new installation gets an account, its token once."""
+        self._check_free(GATEWAY, self._settings.gateway_port, "VMFLOW_GATEWAY_PORT")
+        await self._start(gateway_process(self._settings), progress)
+        if token := await accounts.ensure_admin(Objects(client)):
+            config = kubeconfig.document(self._settings, accounts.ADMIN, token)
+            await asyncio.to_thread(kubeconfig.write, kubeconfig.path(self._settings), config)
+            progress(f"{GATEWAY}: the token of account {accounts.ADMIN}, shown this once: {token}")
+        if await asyncio.to_thread(kubeconfig.refresh, self._settings):
+            progress(f"{GATEWAY}: for kubectl: export KUBECONFIG={kubeconfig.path(self._settings)}")
 
     async def _find_temporal(self, progress: Progress) -> Path:
         return await asyncio.to_thread(temporal_server.ensure, self._settings, progress)
 
     async def _declare(self, client: Client, progress: Progress) -> None:
-        """Make this machine's zone and hypervisor known."""
+        """Make the default namespace, and this machine's zone and hypervisor known."""
         objects = Objects(client)
+        await objects.ensure(default_namespace())
         for manifest in machine_manifests(self._settings):
             if await objects.apply(manifest) is Applied.CREATED:
                 progress(f"{manifest['kind']} {manifest['metadata']['name']}: declared")

@@ -41,7 +41,14 @@ def free_port() -> int:
 
 def private_settings(home: Path) -> Settings:
     """Return settings for a home of its own with ports of its own."""
-    return Settings(home=home, external_address=None, temporal_port=free_port(), ui_port=free_port(), hypervisor="none")
+    return Settings(
+        home=home,
+        external_address=None,
+        temporal_port=free_port(),
+        ui_port=free_port(),
+        gateway_port=free_port(),
+        hypervisor="none",
+    )
 
 
 @contextmanager

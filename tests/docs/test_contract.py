@@ -1,17 +1,25 @@
 import pytest
 
-from domain.life import REMEMBERED_REQUESTS, Wake
+from domain.life import Wake
 from domain.model import Value
 from domain.placement import Claim, Placement
+from domain.requests import REMEMBERED_REQUESTS
 from domain.status import ConditionType
 from manifests.contract import (
     LEDGER_QUEUE,
     LIFECYCLE_QUEUE,
     OBJECT_MEMO,
+    ChannelAnswer,
+    ChannelRequest,
     ConsoleRequest,
+    DiscardAnswer,
+    DiscardRequest,
     Join,
     PowerAnswer,
     PowerRequest,
+    Query,
+    ReplaceAnswer,
+    ReplaceRequest,
     SearchAttribute,
     Signal,
     Update,
@@ -36,6 +44,10 @@ def test_every_update_is_documented_and_no_other() -> None:
 
 def test_every_signal_is_documented_and_no_other() -> None:
     assert first_column(CONTRACT, "Signals") == set(Signal)
+
+
+def test_every_query_is_documented_and_no_other() -> None:
+    assert first_column(CONTRACT, "Queries") == set(Query)
 
 
 def test_every_search_attribute_is_documented_and_no_other() -> None:
@@ -65,7 +77,20 @@ def test_the_kinds_are_those_of_the_registry() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [ConsoleRequest, PowerRequest, PowerAnswer])
+@pytest.mark.parametrize(
+    "value",
+    [
+        ChannelAnswer,
+        ChannelRequest,
+        ConsoleRequest,
+        DiscardAnswer,
+        DiscardRequest,
+        PowerAnswer,
+        PowerRequest,
+        ReplaceAnswer,
+        ReplaceRequest,
+    ],
+)
 def test_every_field_is_documented_and_no_other(value: type[Value]) -> None:
     assert first_column(CONTRACT, f"`{value.__name__}`") == set(value.model_fields)
 
@@ -73,7 +98,8 @@ def test_every_field_is_documented_and_no_other(value: type[Value]) -> None:
 def test_arguments_of_messages_are_called_by_their_names() -> None:
     named = {code(cell) for row in rows(CONTRACT, "Updates") for cell in row[2:4]}
     named |= {code(row[2]) for row in rows(CONTRACT, "Signals") if code(row[0]) in {Signal.WANT, Signal.JOIN}}
-    assert named == {each.__name__ for each in (PowerRequest, PowerAnswer, Claim, Placement, Want, Join)}
+    messages = (PowerRequest, PowerAnswer, ReplaceRequest, ReplaceAnswer, Claim, Placement, Want, Join)
+    assert named == {each.__name__ for each in (*messages, DiscardRequest, DiscardAnswer)}
 
 
 def test_every_word_of_a_wake_is_documented() -> None:
@@ -82,7 +108,7 @@ def test_every_word_of_a_wake_is_documented() -> None:
 
 
 def test_every_condition_is_documented() -> None:
-    assert all(f"`{each}`" in section(CONTRACT, "Memo") for each in ConditionType)
+    assert all(f"`{each}`" in section(CONTRACT, "A VM's status") for each in ConditionType)
 
 
 def test_the_remembered_requests_are_as_many_as_documented() -> None:

@@ -52,7 +52,7 @@ ERRAND = errand("")
 SAID = [
     (
         "architecture.md",
-        f"five attempts by Temporal, seconds apart; then after {seconds(FIRST_RETRY)}, doubling to an hour",
+        f"ten attempts by Temporal, a second apart; then after {seconds(FIRST_RETRY)}, doubling to an hour",
     ),
     ("architecture.md", f"A step on a queue nobody serves fails after {seconds(NOBODY_SERVES)}"),
     ("architecture.md", f"missed after {seconds(HEARTBEAT)} without a heartbeat"),
@@ -74,6 +74,6 @@ def test_a_documented_figure_is_the_codes(document: str, words: str) -> None:
 
 
 def test_figures_in_words_are_the_codes() -> None:
-    """Five attempts, an hour, every minute, ten minutes."""
-    assert (A_FEW_TIMES.maximum_attempts, LAST_RETRY) == (5, timedelta(hours=1))
+    """Ten attempts, an hour, every minute, ten minutes."""
+    assert (A_FEW_TIMES.maximum_attempts, LAST_RETRY) == (10, timedelta(hours=1))
     assert (timedelta(minutes=1), timedelta(minutes=10)) == (RECONNECT, BOOT_PATIENCE)

@@ -18,6 +18,7 @@ def reaper(*command: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "runtime.reaper", *command],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from domain.backoff import Backoff
 from runtime.settings import Settings, default_home
 
 
@@ -77,7 +78,22 @@ def test_a_child_process_reads_the_same_settings(
         temporal_port=7999,
         log_format="json",
         allowed_networks=["127.0.0.0/8", "10.0.0.0/8"],
+        restart_first_delay=0.5,
     )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings
+
+
+def test_the_delays_of_restarts_are_the_domains_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().backoff == Backoff()
+    for name, value in (("FIRST_DELAY", "1"), ("DELAY_CAP", "60"), ("HEALTHY_AFTER", "30")):
+        monkeypatch.setenv(f"VMFLOW_RESTART_{name}", value)
+    assert Settings().backoff == Backoff(first=1, cap=60, healthy=30)
+
+
+@pytest.mark.parametrize("delay", ["0", "-1", "inf", "soon"])
+def test_a_delay_is_a_positive_number_of_seconds(monkeypatch: pytest.MonkeyPatch, delay: str) -> None:
+    monkeypatch.setenv("VMFLOW_RESTART_DELAY_CAP", delay)
+    with pytest.raises(ValidationError, match="restart_delay_cap"):
+        Settings()

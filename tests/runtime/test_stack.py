@@ -38,11 +38,11 @@ async def test_up_brings_everything_to_readiness_and_down_ends_it_all(settings: 
     lines: list[str] = []
     stack = Stack(settings)
     members = by_name(await stack.up(lines.append))
-    assert list(members) == ["temporal", "lifecycle", "hypervisor"]
+    assert list(members) == ["temporal", "lifecycle", "hypervisor", "gateway"]
     assert all(member.ready and member.state == "running" for member in members.values())
     identities = [identify(member.pid or 0) for member in members.values()]
 
-    assert await stack.down(lines.append) == ["lifecycle", "hypervisor", "temporal"]
+    assert await stack.down(lines.append) == ["gateway", "lifecycle", "hypervisor", "temporal"]
     assert all(identity and identify(identity.pid) != identity for identity in identities)
     assert {member.state for member in await stack.status()} == {"stopped"}
 
@@ -98,7 +98,7 @@ async def test_somebody_elses_server_is_used_and_left_alone(
     stack = Stack(settings.model_copy(update=update))
     members = by_name(await stack.up(print))
     assert (members["temporal"].state, members["temporal"].ready) == ("external", True)
-    assert await stack.down(print) == ["lifecycle"]
+    assert await stack.down(print) == ["gateway", "lifecycle"]
     assert (await client.count_workflows()).count >= 0
 
 

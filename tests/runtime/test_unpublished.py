@@ -1,0 +1,65 @@
+"""Objects whose workflow has not run yet: no worker is there, and they are read, listed and deleted all the same."""
+
+import uuid
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from manifests.contract import SearchAttribute, version_at
+from manifests.registry import kind_called
+from manifests.status import timestamp
+from runtime.objects import Applied, Objects
+
+CONFIG_MAPS = kind_called("cm")
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"n{uuid.uuid4().hex[:8]}"
+
+
+def config_map(namespace: str) -> dict[str, Any]:
+    meta = {"name": "settings", "namespace": namespace, "labels": {"app": "web"}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"colour": "red"}}
+
+
+async def test_an_object_has_its_identity_from_the_beginning(client: Client, namespace: str) -> None:
+    objects = Objects(client)
+    assert await objects.apply(config_map(namespace)) is Applied.CREATED
+    execution = await client.get_workflow_handle(f"ConfigMap/{namespace}/settings").describe()
+    expected = {
+        "uid": execution.run_id,
+        "creationTimestamp": timestamp(execution.start_time),
+        "resourceVersion": str(version_at(execution.start_time)),
+    }
+    for document in (
+        await objects.get(CONFIG_MAPS, "settings", namespace),
+        *await objects.list(CONFIG_MAPS, namespace),
+    ):
+        assert {name: document["metadata"][name] for name in expected} == expected
+        assert (document["data"], document["metadata"]["labels"]) == ({"colour": "red"}, {"app": "web"})
+    assert await objects.apply(config_map(namespace)) is Applied.UNCHANGED
+    assert not await objects.ensure(config_map(namespace))
+    await objects.delete(CONFIG_MAPS, "settings", namespace)
+
+
+@pytest.mark.parametrize("sent", [[], ["a text"], [{"metadata": "none"}], [None], [{"kind": "ConfigMap"}]])
+async def test_whatever_a_stranger_started_is_listed_by_its_workflows_name(
+    client: Client, namespace: str, sent: list[Any]
+) -> None:
+    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
+    known = TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
+    )
+    handle = await client.start_workflow(
+        "Declaration", args=sent, id=f"ConfigMap/{namespace}/odd", task_queue="nobody", search_attributes=known
+    )
+    document = await Objects(client).get(CONFIG_MAPS, "odd", namespace)
+    assert (document["kind"], document["metadata"]["name"], document["metadata"]["namespace"]) == (
+        "ConfigMap",
+        "odd",
+        namespace,
+    )
+    await handle.terminate("the test is over")
