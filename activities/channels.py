@@ -24,6 +24,10 @@ from manifests.contract import ChannelAnswer, ChannelRequest
 VALID = 30.0
 """Seconds within which a ticket must be used, and within which whoever connects must show one."""
 
+STALLED = 300.0
+"""Seconds a guest may take nothing of what was sent to it until it is hung up on: whether its client is still there
+cannot be seen meanwhile. A client may take its time: its machine is asked whether it is there (`IDLE_PROBE`)."""
+
 PARTING = 10.0
 """Seconds a guest has to take the last of what was sent to it, when the client is gone."""
 
@@ -79,16 +83,18 @@ class Channels:
         context, self._certificate = self._identity()
         try:
             return await asyncio.start_server(
-                self._serve, self._listen, 0, ssl=context, ssl_handshake_timeout=VALID, limit=CHUNK
+                self._connected, self._listen, 0, ssl=context, ssl_handshake_timeout=VALID, limit=CHUNK
             )
         except OSError as error:
             message = f"the relay cannot listen there: {error.strerror}; name an address of this machine"
             raise Problem.retry("CannotListen", message, field=self._listen) from error
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in one
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
         self._served.add(task)
+        task.add_done_callback(self._served.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client: socket.socket = writer.get_extra_info("socket")
         client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_PROBE)
@@ -96,7 +102,6 @@ class Channels:
             with suppress(OSError):  # a client that goes is how a channel ends
                 await self._let_in(reader, writer)
         finally:
-            self._served.discard(task)
             writer.close()
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,7 +157,8 @@ async def _tell(writer: asyncio.StreamWriter, answer: dict[str, str]) -> None:
 
 async def _carry(client: Streams, guest: Streams) -> None:
     """Carry bytes both ways until either side ends."""
-    ways = [asyncio.create_task(_pump(client[0], guest[1])), asyncio.create_task(_pump(guest[0], client[1]))]
+    inward, outward = _pump(client[0], guest[1], STALLED), _pump(guest[0], client[1], None)
+    ways = [asyncio.create_task(inward), asyncio.create_task(outward)]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -161,12 +167,13 @@ async def _carry(client: Streams, guest: Streams) -> None:
         await asyncio.wait(ways)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one way until its source ends; who does not take what is sent holds the source up."""
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float | None) -> None:
+    """Carry one way until its source ends; who does not take what is sent holds the source up, for so many seconds."""
     with suppress(OSError):  # an end that breaks ends the channel
         while data := await reader.read(CHUNK):
             writer.write(data)
-            await writer.drain()
+            async with asyncio.timeout(patience):
+                await writer.drain()
 
 
 async def _part(guest: asyncio.StreamWriter) -> None:

@@ -18,7 +18,7 @@ from manifests.core import default_namespace
 from runtime.client import connect
 from runtime.logs import configure
 from runtime.objects import Objects
-from runtime.sealing import Keyring
+from runtime.sealing import Keyring, ensure_key_file
 from runtime.settings import Settings
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -77,6 +77,8 @@ def names(settings: Settings) -> list[str]:
 
 async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
+    if settings.key_file is None:  # one that somebody names is shared with others, and never made here
+        await asyncio.to_thread(ensure_key_file, settings.keys)
     objects = Objects(await connect(settings), Keyring(settings.keys))
     await objects.ensure(default_namespace())
     gateway = Gateway(objects)

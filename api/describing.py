@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 from temporalio.service import RPCError
 
-from api import discovery, openapi
+from api import discovery, openapi, openapi_v2
 from api.answers import respond
 from api.errors import not_acceptable
 from api.gateway import Gateway
@@ -104,6 +104,15 @@ async def openapi_core(request: Request, version: str) -> Response:
 async def openapi_group(request: Request, group: str, version: str) -> Response:
     """Give a group's OpenAPI document."""
     return _openapi(request, f"{group}/{version}")
+
+
+@known.api_route("/openapi/v2", methods=["GET", "HEAD"])
+async def openapi_old(request: Request) -> Response:
+    """Give the OpenAPI document of older clients."""
+    document = openapi_v2.document(gateway_of(request).resources)
+    if openapi_v2.ASKED_FOR in request.headers.get("accept", ""):
+        return Response(openapi_v2.encoded(document), media_type=openapi_v2.PROTOBUF)
+    return respond(document, encodings=request.headers.get("accept-encoding", ""))
 
 
 def _openapi(request: Request, api_version: str) -> Response:

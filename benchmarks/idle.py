@@ -60,24 +60,24 @@ async def main(machines: int, seconds: float) -> None:
             say(f"{machines} VMs are at rest with {events} events; now nothing happens for {seconds:.0f} s")
             shares, server, used = await _measure(settings, seconds)
             added = await _events(objects) - events
+            share = sum(shares) / len(shares)
+            report(
+                "idle",
+                [100 * each for each in shares],
+                ratio=share / LIMIT + added,
+                goal=1.0,
+                limit=100 * LIMIT,
+                unit="percent of one core, all workers",
+                machines=machines,
+                seconds=seconds,
+                events=added,
+                kib_per_machine=round(used.memory / machines / 1024, 1),
+                kib_per_machine_above_none=round((used.memory - empty.memory) / machines / 1024, 1),
+                temporal_percent=round(100 * server, 3),
+            )
             async with asyncio.timeout(PATIENCE):
                 await _each(names, lambda name: delete(objects, name))
                 await until(lambda: _none(objects), every=0.5)
-    share = sum(shares) / len(shares)
-    report(
-        "idle",
-        [100 * each for each in shares],
-        ratio=share / LIMIT + added,
-        goal=1.0,
-        limit=100 * LIMIT,
-        unit="percent of one core, all workers",
-        machines=machines,
-        seconds=seconds,
-        events=added,
-        kib_per_machine=round(used.memory / machines / 1024, 1),
-        kib_per_machine_above_none=round((used.memory - empty.memory) / machines / 1024, 1),
-        temporal_percent=round(100 * server, 3),
-    )
 
 
 async def _declare(objects: Objects, names: list[str], image: str) -> None:

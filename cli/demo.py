@@ -4,6 +4,8 @@ Every part is idempotent, so running it again at any point repairs and continues
 """
 
 import asyncio
+import os
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +24,7 @@ from domain.problem import Problem
 from domain.quantity import format_bytes
 from manifests.contract import PowerRequest, Update
 from manifests.registry import kind_called
+from runtime import kubeconfig
 from runtime.client import connect
 from runtime.objects import Document, Objects
 from runtime.processes import Processes
@@ -76,7 +79,9 @@ async def _demo(found: Settings, document: Document, guests: Path | None) -> Non
         machine = await _running(objects, name, namespace)
         _say(await _image(objects, machine))
         answer = await _answer(objects, machine)
-    _next_steps(found, machine, answer)
+    _tell_answer(machine, answer)
+    await _kubectl(found, name)
+    _next_steps(found, name)
 
 
 async def _serve_images(found: Settings, guests: Path) -> None:
@@ -152,13 +157,41 @@ async def _answer(objects: Objects, machine: Document) -> str:
     raise AssertionError("following never ends by itself")
 
 
-def _next_steps(found: Settings, machine: Document, answer: str) -> None:
+def _tell_answer(machine: Document, answer: str) -> None:
     name = machine["metadata"]["name"]
     out.print(Rule("3. the guest answers", align="left"))
     status = dig(machine, "status", "printableStatus")
     _say(f"{name} is {status}, Ready, at {address(machine)}; {_where(machine)} says:\n\n    {answer}\n")
+
+
+async def _kubectl(found: Settings, name: str) -> None:
+    """Show the VM as a stock kubectl does; of its long description, the story at the end."""
+    out.print(Rule("4. the same, with kubectl", align="left"))
+    program = shutil.which("kubectl")
+    if program is None:
+        raise Problem.terminal("NoKubectl", "is not installed; bin/setup installs it", field="kubectl")
+    if kubeconfig.read(found) is None:
+        _say("no token is kept on this machine; `bin/vmflow account token admin` gives a new one")
+        return
+    for words in (("get", "vs"), ("describe", "vs", name)):
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *words,
+            env={**os.environ, "KUBECONFIG": str(kubeconfig.path(found))},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await process.communicate()
+        if process.returncode:
+            raise Problem.retry("KubectlFailed", "see above", field=" ".join(("kubectl", *words)))
+        text = told.decode()
+        shown = text if words[0] == "get" else "...\n" + "".join(text.rpartition("\nEvents:")[1:]).lstrip()
+        _say(f"$ kubectl {' '.join(words)}\n{shown}")
+
+
+def _next_steps(found: Settings, name: str) -> None:
     out.print(Rule("next", align="left"))
     for does, command in (
+        ("kubectl", f"export KUBECONFIG={kubeconfig.path(found)}"),
         ("its story in the Temporal UI", f"http://127.0.0.1:{found.ui_port}/namespaces/{found.temporal_namespace}"),
         ("list", "bin/vmflow get vs -o wide"),
         ("why it is as it is, and its story", f"bin/vmflow why {name}; bin/vmflow events {name}"),

@@ -28,10 +28,10 @@ async def console(opened: Opening, name: str) -> None:
     """Connect this terminal to a guest's serial console until the guest hangs up or `^]` is typed."""
     source, sink = sys.stdin.fileno(), sys.stdout.fileno()
     async with opened() as guest:
-        sys.stderr.write(f"Connected to the console of {name}. Press Enter for a prompt, Ctrl+] to leave.\n")
-        sys.stderr.flush()
         linger = 0 if os.isatty(source) else _ANSWERED
-        with raw(source):
+        with raw(source):  # from here on no key is lost: only now is anybody asked for one
+            sys.stderr.write(f"Connected to the console of {name}. Press Enter for a prompt, Ctrl+] to leave.\r\n")
+            sys.stderr.flush()
             carrying = asyncio.create_task(carry(guest, _typed(source), partial(write, sink), linger=linger))
             with _ending(carrying):
                 await asyncio.wait({carrying})

@@ -82,7 +82,7 @@ def deleted(life: Life, now: datetime) -> Life:
 
 
 def _going_on(life: Life) -> Life:
-    """Return a life that nothing holds up. What a failed step left behind is unknown, and its turn may not come again."""
+    """Return a life that nothing holds up. What a failed step left behind is looked at: its turn may not come again."""
     return life.but(hold=None, stale=life.stale or (life.hold is not None and life.touched))
 
 

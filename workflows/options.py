@@ -26,6 +26,10 @@ The interval does not grow: a step whose workers are killed again and again goes
 """
 
 
+ERRAND_ATTEMPTS = 6
+"""Passing trouble with another workflow passes within these, about five seconds; else the VM says what holds it up."""
+
+
 def step(hypervisor: str, summary: str) -> ActivityConfig:
     """One driver call. Cancelling waits for its end, so that two steps never work on one guest."""
     return _near(hypervisor, summary, timedelta(minutes=15))
@@ -53,11 +57,19 @@ def a_round(summary: str) -> ActivityConfig:
 
 
 def errand(summary: str) -> LocalActivityConfig:
-    """A question to another workflow, asked within the workflow task."""
+    """A question to another workflow, asked within the workflow task.
+
+    Its attempts are counted: by time alone the SDK does not end the retries of a local activity, and a life that waits
+    for an errand can do nothing else.
+    """
     return LocalActivityConfig(
         start_to_close_timeout=timedelta(seconds=5),
         schedule_to_close_timeout=timedelta(seconds=20),
-        retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2)),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=200),
+            maximum_interval=timedelta(seconds=2),
+            maximum_attempts=ERRAND_ATTEMPTS,
+        ),
         summary=summary,
     )
 

@@ -11,8 +11,12 @@ from domain.status import Reason
 from workflows.options import retry_delay
 
 
-def hold_for(error: ActivityError, before: Hold | None, now: datetime) -> Hold:
-    """Return the hold a failed step puts on a life; the same trouble again waits longer."""
+def hold_for(error: FailureError, before: Hold | None, now: datetime) -> Hold:
+    """Return the hold a failed step puts on a life; the same trouble again waits longer.
+
+    An activity's failure comes wrapped into an ActivityError, an errand's (a local activity's) as it is; but one that
+    timed out comes wrapped when it does, and bare when its history is replayed. Both must make the same hold.
+    """
     return timed(_hold(error), before, now)
 
 
@@ -28,8 +32,8 @@ def timed(hold: Hold, before: Hold | None, now: datetime) -> Hold:
     return hold.model_copy(update={"attempts": attempts, "until": None if delay is None else now + delay})
 
 
-def _hold(error: ActivityError) -> Hold:
-    cause = error.cause
+def _hold(error: FailureError) -> Hold:
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.details:
         report = ProblemReport.model_validate(cause.details[0])
         return Hold(reason=report.reason, message=report.message, field=report.field, verdict=report.verdict)
@@ -38,7 +42,10 @@ def _hold(error: ActivityError) -> Hold:
             reason=Reason.HYPERVISOR_NOT_SERVED,
             message="no worker serves the hypervisor; start one, and the step goes on",
         )
+    if isinstance(cause, exceptions.TimeoutError):
+        return Hold(reason="StepFailed", message="it did not end in time")
     if isinstance(cause, ApplicationError):
         return Hold(reason=cause.type or "StepFailed", message=cause.message)
     told = cause.message if isinstance(cause, FailureError) else str(cause or error)
-    return Hold(reason="StepFailed", message=f"{error.activity_type}: {told}")
+    step = f"{error.activity_type}: " if isinstance(error, ActivityError) else ""
+    return Hold(reason="StepFailed", message=f"{step}{told}")

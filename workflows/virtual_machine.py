@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from domain import life as lives
@@ -120,16 +120,17 @@ class VirtualMachine(Operated):
             self._publish()
         aim = self._aim()
         work = asyncio.create_task(STEPS[step](self._life))
-        await self._until(lambda: work.done() or (step in LONG and self._aim() != aim))
-        if step in LONG and not work.done():
-            work.cancel()
+        await self._until(lambda: work.done() or self._aim() != aim)
+        if not work.done():
+            if step in LONG:
+                work.cancel()
             self._publish()
         while not work.done():
             await self._until(work.done)
         try:
             learn = work.result()
-        except (ActivityError, asyncio.CancelledError) as error:
-            if self._aim() == aim and isinstance(error, ActivityError):
+        except (FailureError, asyncio.CancelledError) as error:
+            if self._aim() == aim and isinstance(error, FailureError):
                 self._life = self._failed(step, hold_for(error, self._life.hold, workflow.now()))
             else:
                 self._life = self._life.but(stale=self._life.touched)

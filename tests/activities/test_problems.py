@@ -18,7 +18,7 @@ from activities.problems import ProblemInterceptor, ProblemReport
 from domain.life import Hold
 from domain.problem import Problem, Verdict
 from workflows import options
-from workflows.trouble import hold_for, timed
+from workflows.trouble import hold_for, timed, worker_died
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,7 +94,7 @@ async def test_a_problem_arrives_as_it_was_raised() -> None:
         (
             TimeoutError("silent", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[]),
             "StepFailed",
-            "observe: silent",
+            "it did not end in time",
         ),
         (CancelledError("stopped"), "StepFailed", "observe: stopped"),
         (None, "StepFailed", "observe: failed"),
@@ -104,6 +104,23 @@ def test_every_failure_becomes_a_hold_with_a_reason(cause: BaseException | None,
     hold = hold_for(failed(cause), None, NOW)
     assert (hold.reason, hold.message, hold.verdict) == (reason, message, Verdict.RETRY)
     assert hold.until == NOW + options.FIRST_RETRY
+
+
+def test_an_errand_that_timed_out_reads_alike_as_it_happens_and_when_it_is_replayed() -> None:
+    late = TimeoutError("late", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[])
+    assert hold_for(failed(late), None, NOW) == hold_for(late, None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("cause", "died"),
+    [
+        (TimeoutError("silent", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[]), True),
+        (TimeoutError("late", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[]), False),
+        (ApplicationError("no type"), False),
+    ],
+)
+def test_only_silence_says_that_a_worker_died(cause: BaseException, died: bool) -> None:  # noqa: FBT001 - a case
+    assert worker_died(failed(cause)) is died
 
 
 def test_the_same_trouble_again_waits_longer_up_to_a_limit() -> None:

@@ -52,10 +52,10 @@ class Guest:
             proxy=None,
         )
 
-    async def refusal(self, part: str, code: int, **options: str) -> Json:
+    async def refusal(self, part: str, code: int, *, name: str = "vm", token: str = "") -> Json:
         """Return the Status of an upgrade that is refused."""
         with pytest.raises(InvalidStatus) as caught:
-            async with self.connect(part, **options):
+            async with self.connect(part, name=name, token=token):
                 pass
         answer = caught.value.response
         status: Json = json.loads(answer.body or b"")

@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import count
@@ -23,6 +25,9 @@ Explorers = Callable[..., Explorer]
 AT_ONCE = 12
 """Lives that one test process leads at the same time."""
 
+_THREADS = 256
+"""What one event loop needs that plays the workers of many machines: each keeps a thread for its watch."""
+
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[None]:
@@ -37,6 +42,7 @@ async def explorers(hurried: None, tmp_path_factory: pytest.TempPathFactory) -> 
     """A function that gives explorers over a Temporal server of their own, whose workers are hired as it says."""
     folder, numbers = tmp_path_factory.mktemp("crash"), count()
     config = {name.replace(".", "__"): value for name, value in haste.SERVER.items()}
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     async with AsyncExitStack() as stack:
         images = stack.enter_context(ImageServer())
         images.serve("/disk.qcow2", empty_qcow2())

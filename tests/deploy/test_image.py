@@ -13,7 +13,9 @@ ENTRIES = (
     "workers.lifecycle",
     "workers.hypervisor",
     "drivers.libvirt",
+    "api.__main__",
     "cli.main",
+    "deploy.gateway_health",
     "deploy.worker_health",
 )
 """What containers of the image run, and what they load on the way."""

@@ -1,9 +1,13 @@
+import re
+
 import pytest
 
+from domain.guest import Forward
 from domain.life import Wake
 from domain.model import Value
 from domain.placement import Claim, Placement
 from domain.requests import REMEMBERED_REQUESTS
+from domain.run_strategy import Operation
 from domain.status import ConditionType
 from manifests.contract import (
     LEDGER_QUEUE,
@@ -29,7 +33,11 @@ from manifests.contract import (
     workflow_id,
 )
 from manifests.registry import KINDS
+from manifests.status import machine_status
 from tests.docs.documents import DOCS, code, first_column, rows, section
+from tests.domain.examples import NOW, SHAPE, asked, at_host, running
+
+_NAME = re.compile(r"`(\w+)`")
 
 CONTRACT = (DOCS / "contract.md").read_text()
 
@@ -109,6 +117,17 @@ def test_every_word_of_a_wake_is_documented() -> None:
 
 def test_every_condition_is_documented() -> None:
     assert all(f"`{each}`" in section(CONTRACT, "A VM's status") for each in ConditionType)
+
+
+def test_every_field_of_a_status_is_documented_and_no_other() -> None:
+    life = asked(at_host(running(shape=SHAPE)), Operation.STOP).but(ends=1)
+    forward = Forward(protocol="tcp", guest=80, host=31080)
+    status = machine_status(life.but(observed=life.observed.model_copy(update={"forwards": (forward,)})), (), NOW)
+    documented = rows(CONTRACT, "A VM's status")
+    assert {name for row in documented for name in _NAME.findall(row[0])} == set(status)
+    for fields, told in ((status[code(row[0])], row[1]) for row in documented):
+        part = fields[0] if isinstance(fields, list) and fields else fields
+        assert not isinstance(part, dict) or set(part) <= set(_NAME.findall(told)), told
 
 
 def test_the_remembered_requests_are_as_many_as_documented() -> None:

@@ -88,7 +88,9 @@ class Intent:
     def carried_out_well(self, carried: tuple[tuple[Operation, str, str], ...]) -> bool:
         """Return whether live operations had their effect on the incarnation they were for, and reboots once each."""
         right = all(self.orders[request] == (operation, incarnation) for operation, request, incarnation in carried)
-        reboots = [request for operation, request, _ in carried if operation in {Operation.SOFT_REBOOT, Operation.RESET}]
+        reboots = [
+            request for operation, request, _ in carried if operation in {Operation.SOFT_REBOOT, Operation.RESET}
+        ]
         return right and len(reboots) == len(set(reboots))
 
     def _order(self, operation: Operation, incarnation: str, request: str, *, knows: bool) -> None:

@@ -96,7 +96,7 @@ class Host:
                 self.power = Power.PAUSED
             case Operation.UNPAUSE, Power.PAUSED:
                 self.power = Power.RUNNING
-            case (Operation.SOFT_REBOOT | Operation.RESET), Power.RUNNING if self.reboot != request:
+            case ((Operation.SOFT_REBOOT | Operation.RESET), Power.RUNNING) if self.reboot != request:
                 self.reboot = request
             case _:
                 return

@@ -1,7 +1,8 @@
 """Every life comes to rest where it is wanted, whatever people, guests, hosts and luck do meanwhile.
 
-Hypothesis lives random lives: requests, edits, guest events, wakes, steps that succeed, are done twice, lose their reply
-or are dropped. After each happening the life must be able to come to rest by its table, in a bounded number of steps.
+Hypothesis lives random lives: requests, edits, guest events, wakes, steps that succeed, are done twice, lose their
+reply or are dropped. After each happening the life must be able to come to rest by its table, in a bounded number of
+steps.
 """
 
 from collections.abc import Callable

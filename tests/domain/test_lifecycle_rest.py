@@ -72,9 +72,7 @@ KNOWN = [Situation.ABSENT, Situation.OFF, Situation.RUNNING, Situation.PAUSED]
 
 @pytest.mark.parametrize("hinted", [True, False])
 @pytest.mark.parametrize(("aim", "known", "true"), list(product(Goal, KNOWN, Power)))
-def test_every_goal_is_reached_whatever_is_believed(
-    aim: Goal, known: Situation, true: Power, *, hinted: bool
-) -> None:
+def test_every_goal_is_reached_whatever_is_believed(aim: Goal, known: Situation, true: Power, *, hinted: bool) -> None:
     vm = living(aim, known, true)
     vm.life = vm.life.but(provisioned=True)
     if hinted:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from drivers.factory import open_driver
 from tests.e2e import libvirt_host
+from tests.e2e.stacks import eventually
 from tests.e2e.tenant import Tenant
 
 PARTS = (".console.log", ".root.qcow2", ".seed.iso")
@@ -29,7 +30,11 @@ async def one_of_everything(tenant: Tenant, **uids: str) -> None:
     scene = await asyncio.to_thread(_scene, tenant)
     assert scene.domains == sorted((f"{tenant.namespace}/{name}", uid) for name, uid in uids.items())
     assert scene.leftovers == []
-    assert await tenant.stack.claims() == (len(uids), 0), "one claim for each VM; nobody else uses the stack meanwhile"
+
+    async def claimed_once() -> bool:
+        return await tenant.stack.claims() == (len(uids), 0)
+
+    await eventually(claimed_once, "one claim for each VM; nobody else uses the stack meanwhile", within=20)
     if tenant.stack.hypervisor().libvirt:
         _files(tenant.files(), set(uids.values()))
 

@@ -96,7 +96,7 @@ class Tenant:
         try:
             await eventually(there, what)
         except AssertionError as error:
-            error.add_note(f"last status: {status}")
+            error.add_note(f"last status: {status}\n{(await self.vmflow('why', name)).out}")
             raise
         return status
 

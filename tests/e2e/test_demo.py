@@ -23,6 +23,8 @@ async def test_the_demo_ends_with_an_answer_from_inside_a_debian_guest_and_can_b
     assert re.search(r"hypervisor local: (kvm|tcg): .+", first)
     assert "cloud-init" in first
     assert "hello from a guest that Temporal keeps alive" in first
+    assert re.search(r"\$ kubectl get vs\nNAME +STATUS.*\nhello +Running +True +local", first)
+    assert re.search(r"\$ kubectl describe vs hello\n\.\.\.\nEvents:\n(.*\n)+ +Normal +Requested .* declared", first)
     assert "bin/vmflow delete vs hello" in first
 
     again = await _demo(qemu_stack, image)

@@ -11,19 +11,26 @@ import asyncio
 import base64
 import json
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import WorkflowHistory
 
-from manifests.contract import LIFECYCLE_QUEUE, Signal, Update, WorkflowType
+from domain.backoff import Backoff
+from domain.channel import Endpoint
+from domain.life import Wake
+from domain.problem import Problem
+from drivers.simulator.faults import Fault, Kind
+from manifests.contract import LIFECYCLE_QUEUE, ChannelRequest, Signal, Update, WorkflowType
 from manifests.registry import kind_called
 from runtime.client import connect
 from tests.disks import empty_qcow2
 from tests.histories import FOLDER
 from tests.image_server import ImageServer
+from tests.manifests.examples import at
 from tests.temporal_server import private_server
 from tests.world import World, eventually
 
@@ -84,6 +91,9 @@ async def lives(world: World, recorder: Recorder) -> None:
         await world.until_status("Stopped", "halted")
         await ended(world, recorder, "halted")
         await operated(world, recorder)
+        await ordered(world, recorder)
+        await edited(world, recorder)
+        await crashed(world, recorder)
         await failed(world, recorder)
         await refused(world, recorder)
         await declared(world, recorder)
@@ -98,7 +108,7 @@ async def ended(world: World, recorder: Recorder, name: str) -> None:
 
 
 async def operated(world: World, recorder: Recorder) -> None:
-    """Stop, start, restart, a panic, a forced stop of a stubborn guest, a console, and deletion."""
+    """Stop, start, restart, a panic, a forced stop of a stubborn guest, a console, a channel, and deletion."""
     await world.objects.apply(world.vm("operated"))
     await world.until_status("Running", "operated")
     for update, status in ((Update.STOP, "Stopped"), (Update.START, "Running")):
@@ -118,12 +128,103 @@ async def operated(world: World, recorder: Recorder) -> None:
         task_queue=LIFECYCLE_QUEUE,
     )
     await recorder.record(console, "console")
+    channel = f"Channel/{world.name}/operated"
+    await world.client.execute_workflow(
+        WorkflowType.CHANNEL,
+        ChannelRequest(
+            hypervisor=world.name,
+            uid=await world.uid("operated"),
+            endpoint=Endpoint.CONSOLE,
+            ticket=sha256(b"nobody's").hexdigest(),
+        ),
+        id=channel,
+        task_queue=LIFECYCLE_QUEUE,
+    )
+    await recorder.record(channel, "channel")
     await world.make_stubborn("operated")
     await world.ask(Update.STOP, "operated")
     await world.until_status("Stopping", "operated")
     await world.ask(Update.STOP, "operated", force=True)
     await world.until_status("Stopped", "operated")
     await ended(world, recorder, "operated")
+
+
+async def ordered(world: World, recorder: Recorder) -> None:
+    """Every live operation, one that is refused, and one that is dropped since its guest is to end."""
+    await world.objects.apply(world.vm("ordered"))
+    await world.until_status("Running", "ordered")
+    await world.ask(Update.PAUSE, "ordered", by="ada")
+    await world.until_status("Paused", "ordered")
+    await refusal(world.ask(Update.RESET, "ordered"))
+    await world.ask(Update.UNPAUSE, "ordered")
+    await world.until_status("Running", "ordered")
+    control = world.control()
+    rule = control.faults.inject(Fault(call="ensure_rebooted", kind=Kind.HANG, times=None))
+    for update in (Update.SOFT_REBOOT, Update.RESET, Update.RESET):
+        await world.ask(update, "ordered")
+    await world.handle("ordered").signal(Signal.WAKE, Wake.LOST)
+    await world.ask(Update.RESTART, "ordered")
+    control.faults.withdraw(rule)
+    control.close()
+    await world.until(lambda status: status["exits"] == 1 and status["printableStatus"] == "Running", "ordered")
+    await world.handle("ordered").signal(Signal.WAKE, Wake.LOST)
+    await world.until_status("Unknown", "ordered")
+    await world.handle("ordered").signal(Signal.WAKE, Wake.GUEST)
+    await world.until_status("Running", "ordered")
+    for update in (Update.SOFT_REBOOT, Update.RESET):
+        await world.ask(update, "ordered")
+    await world.until(lambda status: status["reason"] == "GuestBooted", "ordered")
+    await ended(world, recorder, "ordered")
+
+
+async def edited(world: World, recorder: Recorder) -> None:
+    """What is met at once, what waits for a restart, what waits for room, and what is refused."""
+    manifest = at(world.vm("edited"), "spec.resources.maxMemory", "200Gi")
+    await world.objects.apply(manifest)
+    await world.until_status("Running", "edited")
+    await world.replace(at(manifest, "spec.resources.memory", "1Gi"), by="ada")
+    await world.until(lambda status: status["resources"]["memory"] == "1 GiB", "edited")
+    await world.replace(at(manifest, "spec.cloudInit", "#cloud-config\n"))
+    await world.until(lambda status: "RestartRequired" in conditions(status), "edited")
+    await world.ask(Update.RESTART, "edited")
+    await world.until(lambda status: "RestartRequired" not in conditions(status), "edited")
+    await world.objects.apply(at(world.vm("large"), "spec.resources.memory", "150Gi"))
+    await world.until_status("Running", "large")
+    await world.replace(at(manifest, "spec.resources.memory", "150Gi"))
+    await world.until(lambda status: "ResizePending" in conditions(status), "edited")
+    await world.delete("large")
+    await world.until(lambda status: status["resources"]["memory"] == "150 GiB", "edited")
+    await refusal(world.replace(at(manifest, "spec.runStrategy", "Manual")))
+    await ended(world, recorder, "edited")
+
+
+async def crashed(world: World, recorder: Recorder) -> None:
+    """A guest that panics at every boot, is left alone, started again, and stopped while it is left alone."""
+    await world.objects.apply(world.vm("crashed"))
+    control = world.control()
+    for exits in range(4):
+        await world.until(lambda status, exits=exits: status.get("exits") == exits, "crashed")  # type: ignore[misc]
+        await world.until_status("Running", "crashed")
+        control.panic(await world.uid("crashed"))
+    control.close()
+    await world.until_status("CrashLoopBackOff", "crashed")
+    await world.ask(Update.STOP, "crashed")
+    await world.until_status("Stopped", "crashed")
+    await ended(world, recorder, "crashed")
+
+
+async def refusal(asking: Awaitable[object]) -> None:
+    """See that something is refused."""
+    try:
+        await asking
+    except Problem:
+        return
+    raise AssertionError("it was accepted")
+
+
+def conditions(status: dict[str, Any]) -> set[str]:
+    """Return the types of a VM's conditions."""
+    return {each["type"] for each in status["conditions"]}
 
 
 async def failed(world: World, recorder: Recorder) -> None:
@@ -202,6 +303,11 @@ async def long_lives(world: World, recorder: Recorder) -> None:
             await world.until_status("Stopped", "continued")
             await world.ask(Update.START, "continued")
             await world.until_status("Running", "continued")
+            for update, word in ((Update.PAUSE, "Paused"), (Update.UNPAUSE, "Running"), (Update.RESET, "Running")):
+                await world.ask(update, "continued")
+                await world.until_status(word, "continued")
+        await world.replace(at(world.vm("continued"), "spec.network", {"tcp": [80]}))
+        await world.until(lambda status: status["reason"] == "GuestBooted", "continued")
         await ended(world, recorder, "continued")
         await recorder.record(f"Zone/{world.name}", "zone-continued")
 
@@ -212,7 +318,8 @@ async def recording(**dynamic_config: object) -> AsyncIterator[tuple[World, Reco
     with tempfile.TemporaryDirectory(prefix="vmflow-histories-") as folder, ImageServer() as server:
         server.serve("/disk.qcow2", empty_qcow2())
         async with private_server(**dynamic_config) as settings:
-            world = World(await connect(settings), Path(folder, "host"), server)
+            hasty = Backoff(first=1, factor=2, cap=4)
+            world = World(await connect(settings), Path(folder, "host"), server, backoff=hasty)
             async with world.lifecycle():
                 await world.declare()
                 yield world, Recorder(world)

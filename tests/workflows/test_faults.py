@@ -54,7 +54,7 @@ async def test_fault_13_another_spec_under_the_same_name_never_replaces_a_vm(wor
         with pytest.raises(Problem) as caught:
             await world.objects.create(other)
         assert caught.value.reason == "AlreadyExists"
-        with pytest.raises(Problem, match="spec.storage.root.source") as caught:
+        with pytest.raises(Problem, match=r"spec\.storage\.root\.source") as caught:
             await world.objects.apply(other)
         assert caught.value.reason == InvalidManifestError([]).reason
         assert await world.status() == before

@@ -34,7 +34,7 @@ async def replay(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
-async def test_a_golden_history_replays(path: Path) -> None:
+async def test_fault_26_a_golden_history_replays(path: Path) -> None:
     await replay(path)
 
 

@@ -1,4 +1,4 @@
-"""What the Temporal UI shows: the activities' summaries and the workflow's current details tell what a VM does and why."""
+"""What the Temporal UI shows: activities' summaries and the workflow's current details tell what a VM does and why."""
 
 import json
 from typing import Any
