@@ -6,7 +6,6 @@ is one, and nothing that is authorised under one name is served under another.
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from domain.names import check_label, check_name
@@ -31,13 +30,6 @@ class Address:
     name: str = ""
     subresource: str = ""
     rest: tuple[str, ...] = ()
-
-
-class Verb(NamedTuple):
-    """What a request does: `get`, `list`, ... as authorisation and discovery call it."""
-
-    word: str
-    writes: bool
 
 
 _NAMESPACE_PARTS = {"status", "finalize"}
@@ -92,22 +84,17 @@ def _within(api_version: str, namespace: str, rest: list[str]) -> Address:
     return Address(api_version, plural, namespace, name, subresource, tuple(rest[3:]))
 
 
-def verb(method: str, found: Address, *, watch: bool) -> Verb | None:
-    """Return what a method does to what a path names; None when it does nothing there."""
-    reading = {"GET": "get" if found.name else "watch" if watch else "list"}
-    reading["HEAD"] = reading["GET"]
-    writing = {
-        "POST": "create",
-        "PUT": "update" if found.name else "",
-        "PATCH": "patch" if found.name else "",
-        "DELETE": "delete" if found.name else "deletecollection",
+def verb(method: str, found: Address, *, watch: bool) -> str:
+    """Return what a method does to what a path names, as authorisation and discovery call it; empty when nothing."""
+    one = bool(found.name)
+    words = {
+        "GET": "get" if one else "watch" if watch else "list",
+        "POST": "create" if not one or found.subresource else "",
+        "PUT": "update" if one else "",
+        "PATCH": "patch" if one else "",
+        "DELETE": "delete" if one else "deletecollection",
     }
-    if method in reading:
-        return Verb(reading[method], writes=False)
-    word = writing.get(method, "")
-    if not word or (word == "create" and found.name and not found.subresource):
-        return None
-    return Verb(word, writes=True)
+    return words.get("GET" if method == "HEAD" else method, "")
 
 
 def check(found: Address) -> str:

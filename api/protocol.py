@@ -49,8 +49,7 @@ class Protocol(H11Protocol):
         """End."""
         if not self._counted:
             return
-        Protocol.open -= 1
-        self._counted = False
+        self._uncount()
         self._within(None)
         self.resume_writing()
         super().connection_lost(exc)
@@ -81,8 +80,9 @@ class Protocol(H11Protocol):
             super().resume_writing()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over; a WebSocket has deadlines of its own."""
+        """Hand the connection over; a WebSocket has deadlines of its own, and is counted where it is served."""
         self._within(None)
+        self._uncount()
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
@@ -111,6 +111,10 @@ class Protocol(H11Protocol):
             ):
                 self.transport.write(self.conn.send(part) or b"")
         self.transport.close()
+
+    def _uncount(self) -> None:
+        Protocol.open -= 1
+        self._counted = False
 
     def _idle(self) -> bool:
         """Tell whether no request is under way."""

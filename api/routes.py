@@ -75,10 +75,10 @@ def understood(request: Request, who: Caller, served: Served, found: Address) ->
     watched = request.query_params.get("watch", "").lower() in {"true", "1"}
     asked = verb(request.method, found, watch=watched)
     allowed = part.verbs if part else resource.verbs
-    if asked is None or asked.word not in allowed:
+    if asked not in allowed:
         raise method_not_allowed()
     action = Action(
-        verb=Verb(asked.word),
+        verb=Verb(asked),
         kind=resource.kind,
         subresource=found.subresource,
         namespace=found.namespace if resource.namespaced else "",
@@ -87,11 +87,11 @@ def understood(request: Request, who: Caller, served: Served, found: Address) ->
     )
     if not permitted(who.grants, action):
         where = found.namespace if resource.namespaced else ""
-        raise forbidden(who.name, Attempt(asked.word, resource, where, found.name, found.subresource))
+        raise forbidden(who.name, Attempt(asked, resource, where, found.name, found.subresource))
     if check(found):
         raise not_found(resource, found.name)
     form = wanted(request.headers.get("accept", ""))
     if form is None:
         raise not_acceptable([JSON])
-    call = Call(who, asked.word, resource, found, request.query_params, request.headers, form)
-    return (PARTS[found.subresource] if part else HANDLERS[asked.word]), call
+    call = Call(who, asked, resource, found, request.query_params, request.headers, form)
+    return (PARTS[found.subresource] if part else HANDLERS[asked]), call

@@ -56,7 +56,7 @@ class Zone:
             self._stirred = False
             if self._ledger.members and not self._opened:
                 self._opened = True
-                self._opening = asyncio.create_task(self._open())
+                self._opening = asyncio.create_task(self._open(self._waiting()))
             await self._wake_the_waiting()
         await self._wake_the_waiting()
         return "deleted; no hypervisor and no VM is left in it"
@@ -104,9 +104,9 @@ class Zone:
         self._ledger = ledger
         self._stirred = True
 
-    async def _open(self) -> None:
-        """Tell VMs that found no room before this zone was there: now there is one more to ask."""
-        opening = Opening(zone=self._name, known=tuple(each.vm for each in self._ledger.waiting.values()))
+    async def _open(self, known: tuple[str, ...]) -> None:
+        """Tell VMs that found no room before this zone was there; those it knows are woken by the ledger."""
+        opening = Opening(zone=self._name, known=known)
         try:
             await workflow.execute_activity_method(
                 Rounds.wake_unplaced, opening, **options.a_round(f"tell VMs without room about {self._name}")
@@ -115,6 +115,10 @@ class Zone:
             workflow.logger.warning("VMs without room will ask by themselves", extra={"error": str(error)})
         self._opening = None
         self._stirred = True
+
+    def _waiting(self) -> tuple[str, ...]:
+        """Return the workflow ids of the VMs that wait."""
+        return tuple(claim.vm for claim in self._ledger.waiting.values())
 
     def _busy(self) -> bool:
         """Return whether somebody waits for an answer, or VMs are being told."""
@@ -125,8 +129,7 @@ class Zone:
 
         A wake ends a VM's waiting, so that one which found room in another zone is woken once at most.
         """
-        everybody = tuple(claim.vm for claim in self._ledger.waiting.values())
-        for vm in everybody if self._deleting else placement.to_wake(self._ledger):
+        for vm in self._waiting() if self._deleting else placement.to_wake(self._ledger):
             self._ledger = placement.forget(self._ledger, vm)
             try:
                 await workflow.get_external_workflow_handle(vm).signal(Signal.WAKE, Wake.ROOM)

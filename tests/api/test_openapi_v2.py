@@ -14,13 +14,13 @@ DOCUMENT = openapi_v2.document(RESOURCES)
 def definitions(raw: bytes) -> dict[str, dict[int, list[Any]]]:
     """Return the schemas of an encoded document by name: each field's number with its values."""
     (found,) = [value for number, value in _wire(raw) if number == 9]
-    named = [fields(value) for number, value in _wire(found) if number == 1]
+    named = [fields(value) for number, value in _wire(bytes(found)) if number == 1]
     return {_text(each[1][0]): fields(each[2][0]) for each in named}
 
 
 def fields(raw: Any) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
-    for number, value in _wire(raw):
+    for number, value in _wire(bytes(raw)):
         found.setdefault(number, []).append(value)
     return found
 

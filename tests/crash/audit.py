@@ -17,6 +17,7 @@ class Scene:
     leftovers: what the driver itself says belongs to nobody; partial: what imports have left unfinished.
     disk:      what the guest wrote to its disk; empty before it ran.
     object:    the VM's published object; empty when its life is over.
+    ended:     how its life ended; empty while it lasts.
     pending:   activities of the VM that are under way.
     images:    the published Images; cached: keys of the images on the host.
     running:   ids of the workflows that run.
@@ -32,6 +33,7 @@ class Scene:
     reboots: int
     disk: str
     object: dict[str, Any]
+    ended: str
     pending: list[str]
     zone: dict[str, Any]
     images: list[dict[str, Any]]
@@ -120,8 +122,6 @@ def power(scene: Scene) -> Iterator[str]:
 def published(scene: Scene) -> Iterator[str]:
     """What people read agrees with what the hypervisor says."""
     if scene.gone:
-        if scene.object:
-            yield f"its life is not over: {scene.status}"
         return
     vm = scene.status.get("vm", {})
     told = vm.get("power"), vm.get("incarnation")
@@ -154,6 +154,12 @@ def failures(scene: Scene) -> Iterator[str]:
     for condition in scene.status.get("conditions", []):
         if condition["type"] == "Failure" and condition["status"] != "False":
             yield f"{condition}"
+
+
+def ends(scene: Scene) -> Iterator[str]:
+    """A life ends because it is over, and not otherwise."""
+    if scene.ended != ("COMPLETED" if scene.gone else ""):
+        yield f"it is {scene.ended or 'not over'}"
 
 
 def activities(scene: Scene) -> Iterator[str]:
@@ -195,6 +201,7 @@ CHECKS: tuple[Callable[[Scene], Iterator[str]], ...] = (
     shape,
     addresses,
     failures,
+    ends,
     activities,
     workflows,
     images,

@@ -33,7 +33,7 @@ _THREADS = 256
 def hurried() -> Iterator[None]:
     """Everything that takes its time, hastened."""
     with pytest.MonkeyPatch.context() as patch:
-        haste.hurry(partial(patch.setattr, raising=True))
+        haste.hurry(patch.setattr, haste.UNBOXED)
         yield
 
 

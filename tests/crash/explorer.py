@@ -6,17 +6,18 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing, sup
 from dataclasses import dataclass
 from typing import Any
 
-from domain.guest import Power
-from domain.problem import Problem
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+
+from runtime.objects import Document
 from runtime.wait import until
 from tests.crash.audit import Scene, audit
 from tests.crash.evidence import breaches
 from tests.crash.host import Host
 from tests.crash.installation import Installation
-from tests.crash.lives import ACTS, LIVES, Act, Expected, Player
+from tests.crash.lives import ACTS, GONE, LIVES, Act, Expected, Player
 from tests.crash.points import Place, Point, points
 
-_POLL = 0.1
+_POLL = 0.2
 """Seconds between two looks."""
 _REST = 150.0
 """Seconds within which a life comes to rest whatever struck it, on a machine that has much else to do."""
@@ -108,17 +109,21 @@ class _Living:
         """Play every act until one goes wrong."""
         acts, explored = LIVES[self._life].acts, LIVES[self._life].explored
         try:
-            for name in acts:
+            for name, following in zip(acts, [*acts[1:], ""], strict=True):
                 self._stage.recording = name in explored
                 async with asyncio.timeout(_REST):
                     await self._play(ACTS[name])
+                if GONE in {ACTS[name].power, ACTS.get(following, ACTS[name]).power}:
+                    self._findings += await self._audit()
                 if self._findings:
                     break
             else:
                 self._findings += [*await self._proof(), *await self._breaches()]
         except TimeoutError:
             self._findings += [f"never at rest after {name}", *await self._audit()]
-        self._stage.close()
+        finally:
+            self._stage.close()
+            self._host.close()
         fired = tuple(self._stage.fired)
         return Run(self._life, self._strikes, tuple(self._stage.reached), fired, tuple(self._findings))
 
@@ -126,7 +131,6 @@ class _Living:
         await act.do(self._player)
         self._expected = act.expected(self._expected)
         await until(self._at_rest, every=_POLL)
-        self._findings += await self._audit()
         if not self._disk and self._expected.power_ons:
             self._write_disk()
 
@@ -139,22 +143,23 @@ class _Living:
         return [f"proof: struck were {', '.join(map(str, fired)) or 'none'}"]
 
     async def _breaches(self) -> list[str]:
-        history = await self._world.handle(self._player.name).fetch_history()
+        history = await self._vm().fetch_history()
         return breaches(history.events, self._player.uid)
 
     async def _at_rest(self) -> bool:
         """Return whether the VM stands as it must, or can no longer come to."""
-        uid, expected = self._player.uid, self._expected
-        power_ons = self._host.happened(uid, "started")
-        if power_ons > expected.power_ons + expected.perhaps:
+        uid, expected, seen = self._player.uid, self._expected, self._host.observe(self._player.uid)
+        power_ons, reboots = self._host.happened(uid, "started"), self._host.happened(uid, "rebooted")
+        description = await self._vm().describe()
+        if power_ons > expected.power_ons + expected.perhaps or description.status is WorkflowExecutionStatus.FAILED:
             return True
-        status, seen = (await self._object()).get("status", {}), self._host.observe(uid)
+        if (seen.power, reboots) != (expected.power, expected.reboots) or power_ons < expected.power_ons:
+            return False
+        status = (await self._object(description)).get("status", {})
         vm = status.get("vm", {})
         return (
             status.get("printableStatus", "") == expected.status
-            and (vm.get("power", Power.ABSENT), vm.get("incarnation", "")) == (expected.power, seen.incarnation)
-            and power_ons >= expected.power_ons
-            and self._host.happened(uid, "rebooted") == expected.reboots
+            and (vm.get("power", GONE), vm.get("incarnation", "")) == (seen.power, seen.incarnation)
             and status.get("resources", {}).get("cpus", expected.cpus) == expected.cpus
         )
 
@@ -174,10 +179,10 @@ class _Living:
 
     async def _scene(self) -> Scene:
         player, world, host = self._player, self._world, self._host
-        vm = world.handle(player.name)
-        description = await vm.describe()
+        description = await self._vm().describe()
+        status = description.status
         return Scene(
-            vm=vm.id,
+            vm=description.id,
             expected=self._expected,
             seen=host.observe(player.uid),
             kept=host.things(player.uid),
@@ -186,7 +191,8 @@ class _Living:
             power_ons=host.happened(player.uid, "started"),
             reboots=host.happened(player.uid, "rebooted"),
             disk=self._disk,
-            object=await self._object(),
+            object=await self._object(description),
+            ended=status.name if status and status is not WorkflowExecutionStatus.RUNNING else "",
             pending=[each.activity_type.name for each in description.raw_description.pending_activities],
             zone=await world.zone_status(),
             images=await world.images(),
@@ -194,13 +200,14 @@ class _Living:
             running=[each.id async for each in world.client.list_workflows("ExecutionStatus = 'Running'")],
         )
 
-    async def _object(self) -> dict[str, Any]:
-        try:
-            return await self._world.get(self._player.name)
-        except Problem as problem:
-            if problem.reason != "NotFound":
-                raise
+    def _vm(self) -> WorkflowHandle[Any, Any]:
+        return self._world.handle(self._player.name)
+
+    async def _object(self, description: WorkflowExecutionDescription) -> Document:
+        """Return what the VM publishes; an empty object when its life is over."""
+        if description.status is not WorkflowExecutionStatus.RUNNING:
             return {}
+        return await self._world.objects.document(description)
 
     def _write_disk(self) -> None:
         """Let the guest write, so that a disk that is made anew is told from the one it had."""

@@ -9,14 +9,16 @@ from functools import partial
 from typing import Any
 
 from temporalio.common import RetryPolicy
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityConfig, LocalActivityConfig
 
+import workflows.hypervisor
+import workflows.steps
 from activities import heartbeats, watch
 from workers import hypervisor, lifecycle
-from workflows import options, steps
+from workflows import options
 
-SERVER = {"history.defaultWorkflowTaskTimeout": '"2s"'}
+SERVER = {"history.defaultWorkflowTaskTimeout": '"3s"'}
 """Dynamic configuration: when the worker that holds a workflow task is given up."""
 
 _ONCE_A_MOMENT = timedelta(milliseconds=300)
@@ -30,22 +32,19 @@ def _always_watching(hypervisor: str, summary: str) -> ActivityConfig:
 
 
 def _hasty_errand(summary: str) -> LocalActivityConfig:
-    hasty = LocalActivityConfig(
-        start_to_close_timeout=timedelta(seconds=2),
-        schedule_to_close_timeout=timedelta(seconds=2),
-        retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=3),
-    )
-    return LocalActivityConfig({**_errand(summary), **hasty})
+    tries = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=3)
+    return LocalActivityConfig({**_errand(summary), "retry_policy": tries})
 
 
 HASTE: tuple[tuple[object, str, object], ...] = (
-    (options, "HEARTBEAT", timedelta(seconds=1.5)),
+    (options, "HEARTBEAT", timedelta(seconds=2)),
     (options, "NOBODY_SERVES", timedelta(seconds=20)),
     (options, "A_FEW_TIMES", RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=3)),
     (options, "FIRST_RETRY", timedelta(milliseconds=500)),
     (options, "RECONNECT", timedelta(seconds=1)),
     (options, "endless", _always_watching),
-    (steps, "errand", _hasty_errand),
+    (workflows.hypervisor, "endless", _always_watching),
+    (workflows.steps, "errand", _hasty_errand),
     (heartbeats, "INTERVAL", 0.3),
     (watch, "TICK", 0.3),
     (hypervisor, "FRESHNESS", _ONCE_A_MOMENT),
@@ -54,7 +53,11 @@ HASTE: tuple[tuple[object, str, object], ...] = (
 """(module, name, hasty value)."""
 
 
-def hurry(change: Callable[[Any, str, Any], None] = setattr) -> None:
+UNBOXED = (lifecycle, "sandbox", UnsandboxedWorkflowRunner)
+"""Half the time of a workflow that is taken up anew is its sandbox; workers that are played do without."""
+
+
+def hurry(change: Callable[[Any, str, Any], None] = setattr, *further: tuple[object, str, object]) -> None:
     """Make this process hasty, by `setattr` or by what undoes it again."""
-    for module, name, value in HASTE:
+    for module, name, value in (*HASTE, *further):
         change(module, name, value)

@@ -1,7 +1,6 @@
 """What lies on a simulated host, read from its state file without asking any driver."""
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,25 @@ _RECORDS = {"journal", "firings", "faults"}
 
 
 class Host:
-    """The state file of one simulated host."""
+    """The state file of one simulated host; a context manager."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "simulator.db"
+        self._directory = directory
+        self._db = sqlite3.connect(f"{(directory / 'simulator.db').as_uri()}?mode=ro", uri=True, timeout=60)
+        self._db.row_factory = sqlite3.Row
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
 
     def things(self, uid: str) -> dict[str, list[Row]]:
         """Return everything that is kept for a guest, by table; whatever tables there are."""
-        tables = [row["name"] for row in self._ask(_BY_UID) if row["name"] not in _RECORDS]
-        found = {table: self._ask(f"SELECT * FROM {table} WHERE uid = ?", uid) for table in tables}
+        found = {table: self._ask(f"SELECT * FROM {table} WHERE uid = ?", uid) for table in self._tables()}
         return {table: rows for table, rows in found.items() if rows}
 
     def strangers(self, uid: str) -> list[str]:
         """Name the guests for which anything is kept, but one."""
-        tables = [row["name"] for row in self._ask(_BY_UID) if row["name"] not in _RECORDS]
-        rows = [row for table in tables for row in self._ask(f"SELECT uid FROM {table} WHERE uid <> ?", uid)]
+        rows = [row for table in self._tables() for row in self._ask(f"SELECT uid FROM {table} WHERE uid <> ?", uid)]
         return sorted({row["uid"] for row in rows})
 
     def happened(self, uid: str, what: str) -> int:
@@ -43,23 +46,18 @@ class Host:
 
     def images(self) -> list[str]:
         """Return the keys of the images in the cache."""
-        return sorted(path.stem for path in (self._path.parent / "images").glob("*.qcow2"))
+        return sorted(path.stem for path in (self._directory / "images").glob("*.qcow2"))
 
     def leftovers(self) -> list[str]:
         """Name what belongs to nobody, as the driver does."""
-        with closing(self._connect()) as db:
-            return volumes.orphans(db) + partial_images(self._path.parent / "images")
+        return volumes.orphans(self._db) + partial_images(self._directory / "images")
 
     def observe(self, uid: str) -> Observation:
         """Return what a hypervisor that can be reached would say about a guest."""
-        with closing(self._connect()) as db:
-            return guests.observation(guests.find(db, uid), uid)
+        return guests.observation(guests.find(self._db, uid), uid)
+
+    def _tables(self) -> list[str]:
+        return [row["name"] for row in self._ask(_BY_UID) if row["name"] not in _RECORDS]
 
     def _ask(self, query: str, *values: str) -> list[Row]:
-        with closing(self._connect()) as db:
-            return [dict(row) for row in db.execute(query, values)]
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=60)
-        db.row_factory = sqlite3.Row
-        return db
+        return [dict(row) for row in self._db.execute(query, values)]

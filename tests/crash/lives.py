@@ -13,6 +13,9 @@ from tests.crash.stage import Stage
 from tests.disks import empty_qcow2
 from tests.world import World
 
+GONE = Power.ABSENT
+"""The power of a guest that is no more."""
+
 
 @dataclass(frozen=True)
 class Expected:

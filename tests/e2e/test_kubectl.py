@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.kubectl import Kubectl, config_map
-from tests.e2e.stacks import eventually
+from tests.e2e.stacks import eventually, vmflow
 
 pytestmark = pytest.mark.xdist_group("kubectl")
 
@@ -288,3 +288,40 @@ async def test_everything_selected_is_deleted(kubectl: Kubectl) -> None:
         return await kubectl("get", "cm", "-o", "name") == ""
 
     await eventually(empty, "no config map is left")
+
+
+async def test_the_command_line_writes_a_kubeconfig_that_works(kubectl: Kubectl) -> None:
+    stack, file = kubectl.tenant.stack, kubectl.folder / "config"
+    printed = await stack.vmflow("kubeconfig")
+    assert yaml.safe_load(printed.out) == yaml.safe_load(kubectl.config.read_text())
+    written = await stack.vmflow("kubeconfig", "--output", str(file))
+    assert written.out == f"export KUBECONFIG={file}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert await kubectl("get", "ns", "default", "-o", "name", KUBECONFIG=str(file)) == "namespace/default\n"
+
+
+async def test_an_account_may_what_its_role_says(kubectl: Kubectl) -> None:
+    stack, file, name = kubectl.tenant.stack, kubectl.folder / "config", f"viewer-{kubectl.namespace}"
+    made = await stack.vmflow("account", "create", name, "--role", "viewer", "--namespace", kubectl.namespace)
+    variables = {"VMFLOW_TOKEN": made.out.strip()}
+    said = await vmflow(stack.settings, "kubeconfig", "--account", name, "-o", str(file), **variables)
+    assert said.code == 0, said
+    assert made.out.strip() not in said.out
+    await kubectl.apply(config_map())
+    assert await kubectl("get", "cm", "-o", "name", KUBECONFIG=str(file)) == "configmap/settings\n"
+    assert (await kubectl.said("auth", "can-i", "delete", "cm", KUBECONFIG=str(file))).out == "no\n"
+    refused = await kubectl.said("delete", "cm", "settings", KUBECONFIG=str(file))
+    assert f'User "{name}" cannot delete resource "configmaps"' in refused.err
+    elsewhere = await kubectl.said("get", "cm", "-n", "default", KUBECONFIG=str(file))
+    assert "Forbidden" in elsewhere.err
+    await kubectl("delete", "account", name)
+    assert "You must be logged in" in (await kubectl.said("get", "cm", KUBECONFIG=str(file))).err
+
+
+async def test_a_killed_gateway_comes_back_and_nothing_is_lost(kubectl: Kubectl) -> None:
+    await kubectl.apply(config_map())
+    stack = kubectl.tenant.stack
+    await stack.kill("gateway")
+    assert "refused" in (await kubectl.said("get", "cm")).err
+    await stack.up()
+    assert await kubectl("get", "cm", "-o", "name") == "configmap/settings\n"

@@ -207,4 +207,5 @@ async def test_a_zone_that_cannot_tell_of_itself_keeps_its_ledger_all_the_same(
     monkeypatch.undo()
     answer = await zone.execute_update(Update.CLAIM, claim(), result_type=Placement)
     assert answer.hypervisor == "host"
+    await zone.terminate()
     await world.delete()
