@@ -108,6 +108,7 @@ class _Living:
     async def live(self) -> Run:
         """Play every act until one goes wrong."""
         acts, explored = LIVES[self._life].acts, LIVES[self._life].explored
+        self._stage.since = LIVES[self._life].since
         try:
             for name, following in zip(acts, [*acts[1:], ""], strict=True):
                 self._stage.recording = name in explored

@@ -182,15 +182,21 @@ ACTS: dict[str, Act] = {
 
 @dataclass(frozen=True)
 class Life:
-    """Acts in their order, and those whose steps are explored in this life; the others lead to them."""
+    """Acts in their order, and those whose steps are explored in this life; the others lead to them.
+
+    since: the activity or call with which the exploration begins; what comes before is explored in another life.
+    """
 
     acts: tuple[str, ...]
     explored: tuple[str, ...]
+    since: str = ""
 
 
 LIVES: dict[str, Life] = {
-    "define, start, stop": Life(("define", "start", "stop", "delete"), ("define", "start", "stop")),
     "create, delete": Life(("create", "delete"), ("create", "delete")),
+    "define, start, stop": Life(
+        ("define", "start", "stop", "delete"), ("define", "start", "stop"), since="ensure_defined"
+    ),
     "restart": Life(("create", "restart", "delete"), ("restart",)),
     "kill": Life(("create", "kill", "start", "delete"), ("kill", "start")),
     "panic": Life(("create", "panic", "panic", "delete"), ("panic",)),
@@ -198,8 +204,10 @@ LIVES: dict[str, Life] = {
     "delete when paused": Life(("create", "pause", "delete"), ("delete",)),
     "reboot": Life(("create", "soft-reboot", "reset", "delete"), ("soft-reboot", "reset")),
     "resize": Life(("create", "resize", "delete"), ("resize",)),
-    "delete in create": Life(("create-and-delete",), ("create-and-delete",)),
-    "import": Life(("import", "delete", "delete-image"), ("import", "delete-image")),
-    "delete in import": Life(("import-and-delete", "delete-image"), ("import-and-delete",)),
+    "delete in create": Life(("create-and-delete",), ("create-and-delete",), since="ensure_defined.disk"),
     "delete in stop": Life(("create", "stop-and-delete"), ("stop-and-delete",)),
+    "import": Life(("import", "delete", "delete-image"), ("import", "delete-image"), since="ensure_image"),
+    "delete in import": Life(
+        ("import-and-delete", "delete-image"), ("import-and-delete", "delete-image"), since="import_image"
+    ),
 }

@@ -36,7 +36,11 @@ class Gate:
 
 
 class Stage:
-    """One life's; `acknowledged` waits until the server has a result."""
+    """One life's; `acknowledged` waits until the server has a result.
+
+    Where the life comes by is recorded in `reached`: while `recording`, and not before it first comes by `since`, an
+    activity or a call.
+    """
 
     def __init__(
         self, strikes: Sequence[Point], crash: Crash, acknowledged: Callable[[Sight], Awaitable[None]]
@@ -52,6 +56,7 @@ class Stage:
         self._over = asyncio.Event()
         self.workflow = ""
         self.recording = True
+        self.since = ""
         self.reached: dict[Place, None] = {}
         self.fired: list[Point] = []
 
@@ -116,7 +121,9 @@ class Stage:
         moments = [moment]
         if moment is Moment.AFTER and level is not Level.INNER:
             moments.append(Moment.ACKNOWLEDGED)
-        for each in moments if self.recording else ():
+        if self.since in {sight.activity, sight.call}:
+            self.since = ""
+        for each in moments if self.recording and not self.since else ():
             self.reached.setdefault(Place(step, each, level))
         strike = next((each for each in self._strikes if each.step == step and each.moment in moments), None)
         if strike is None:

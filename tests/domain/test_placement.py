@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from pydantic import ValidationError
 
 from domain.hypervisor import Capacity
 from domain.placement import (
@@ -11,6 +12,8 @@ from domain.placement import (
     Ledger,
     Member,
     Placement,
+    claims_on,
+    depart,
     forget,
     held_by,
     join,
@@ -189,6 +192,25 @@ def test_what_is_held_can_be_told_without_a_claim() -> None:
     ledger, _ = place(zone(h1=(4, 8)), claim("a"))
     assert held_by(ledger, "a", "why") == Placement(hypervisor="h1", size=claim("a").size, message="why")
     assert held_by(ledger, "b", "why") == Placement(message="why")
+
+
+def test_a_late_claim_of_a_vm_that_is_gone_is_not_granted() -> None:
+    ledger = depart(zone(h1=(4, 8)), "a")
+    assert place(ledger, claim("a")) == (ledger, Placement(message="the VM is gone"))
+
+
+@pytest.mark.parametrize(("cpus", "gib"), [(0, 1), (1, 0)])
+def test_a_claim_is_for_something(cpus: int, gib: int) -> None:
+    with pytest.raises(ValidationError, match="at least one CPU and one byte"):
+        claim("a", cpus=cpus, gib=gib)
+
+
+def test_the_claims_on_a_hypervisor_are_those_it_holds_and_those_nobody_holds() -> None:
+    ledger, _ = place(zone(h1=(4, 8)), claim("a"))
+    ledger, _ = place(ledger, claim("a", gib=9))
+    ledger, _ = place(ledger, claim("b", gib=9))
+    assert claims_on(ledger, "h1") == [claim("a"), claim("b", gib=9)]
+    assert claims_on(ledger, "h2") == [claim("b", gib=9)]
 
 
 NAMES = st.sampled_from(["h1", "h2", "h3"])

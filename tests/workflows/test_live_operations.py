@@ -29,7 +29,15 @@ async def boots(world: World, driver: SimulatorDriver, expected: int) -> None:
     async def booted() -> bool:
         return driver.console(uid, limit=2**16).count(b"Linux version") == expected
 
-    await eventually(booted)
+    try:
+        await eventually(booted)
+    except TimeoutError:
+        import json
+        h = await world.handle().fetch_history()
+        open("/tmp/w/mut/h.json", "w").write(h.to_json())
+        open("/tmp/w/mut/c.txt", "wb").write(driver.console(uid, limit=2**16))
+        open("/tmp/w/mut/s.json", "w").write(json.dumps(await world.status(), indent=1))
+        raise
 
 
 @pytest.mark.parametrize("strategy", ["Always", "Manual"])

@@ -9,7 +9,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from activities.channels import Channels
+from activities.clearing import Clearing
 from activities.hypervisor import HypervisorActivities
+from activities.rounds import Rounds
 from activities.watch import Watch
 from domain.lifecycle import TABLE, Goal, Situation, Step
 from tests.histories import FOLDER
@@ -61,4 +64,5 @@ def test_the_histories_tell_of_every_workflow_and_every_step_at_a_hypervisor() -
     }
     assert types["workflowType"] == {workflow.__name__ for workflow in WORKFLOWS}
     steps = {name for name in vars(HypervisorActivities) if not name.startswith("_")}
-    assert types["activityType"] == steps | {Watch.watch.__name__}
+    others = (Watch.watch, Rounds.wake_unplaced, Clearing.clear, Channels.admit)
+    assert types["activityType"] == steps | {each.__name__ for each in others}
