@@ -56,35 +56,53 @@ class Published:
         return vm.get("power", Power.ABSENT.value), vm.get("incarnation", "")
 
 
-Fact = Answered | Ordered | Asked | Published
+@dataclass(frozen=True)
+class Turn:
+    """The workflow has acted on all that came before its latest task began."""
+
+
+Fact = Answered | Ordered | Asked | Published | Turn
 
 
 def facts(events: Sequence[HistoryEvent], uid: str) -> Iterator[Fact]:
     """Tell a VM's history in the words of these rules."""
     activities: dict[int, str] = {}
     for event in events:
-        match event.event_type:
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                scheduled = event.activity_task_scheduled_event_attributes
-                name = activities[event.event_id] = scheduled.activity_type.name
-                argument = _value(scheduled.input.payloads[0])
-                yield Ordered(name, argument.get("start", 0) if isinstance(argument, dict) else 0)
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-                completed = event.activity_task_completed_event_attributes
-                answer = _value(completed.result.payloads[0])
-                if activities[completed.scheduled_event_id] == "ensure_removed":
-                    yield Answered(absent(uid))
-                elif isinstance(answer, dict) and "power" in answer:
-                    yield Answered(Observation.model_validate(answer))
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
-                update = event.workflow_execution_update_accepted_event_attributes
-                yield Asked(update.accepted_request.input.name)
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-                yield Asked(event.workflow_execution_signaled_event_attributes.signal_name)
-            case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
-                memo = event.workflow_properties_modified_event_attributes.upserted_memo.fields
-                if OBJECT_MEMO in memo:
-                    yield Published(_value(memo[OBJECT_MEMO]).get("status", {}))
+        fact = _of_the_hypervisor(event, activities, uid) or _of_people(event)
+        if fact is not None:
+            yield fact
+
+
+def _of_the_hypervisor(event: HistoryEvent, activities: dict[int, str], uid: str) -> Fact | None:
+    match event.event_type:
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            scheduled = event.activity_task_scheduled_event_attributes
+            name = activities[event.event_id] = scheduled.activity_type.name
+            argument = _value(scheduled.input.payloads[0])
+            return Ordered(name, argument.get("start", 0) if isinstance(argument, dict) else 0)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            completed = event.activity_task_completed_event_attributes
+            if activities[completed.scheduled_event_id] == "ensure_removed":
+                return Answered(absent(uid))
+            answer = _value(completed.result.payloads[0])
+            if isinstance(answer, dict) and "power" in answer:
+                return Answered(Observation.model_validate(answer))
+    return None
+
+
+def _of_people(event: HistoryEvent) -> Fact | None:
+    match event.event_type:
+        case EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            return Turn()
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+            return Asked(event.workflow_execution_update_accepted_event_attributes.accepted_request.input.name)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+            return Asked(event.workflow_execution_signaled_event_attributes.signal_name)
+        case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
+            memo = event.workflow_properties_modified_event_attributes.upserted_memo.fields
+            if OBJECT_MEMO in memo:
+                return Published(_value(memo[OBJECT_MEMO]).get("status", {}))
+    return None
 
 
 def _value(payload: Payload) -> Any:
@@ -94,15 +112,19 @@ def _value(payload: Payload) -> Any:
 def only_answers_change_our_mind(told: Sequence[Fact]) -> Iterator[str]:
     """What is published of the guest is what its hypervisor last said: no failure, no silence and no wake changes it.
 
-    An answer about an earlier power-on changes nothing.
+    An answer about an earlier power-on changes nothing. What is published in the turn in which an answer arrives may
+    not tell it yet.
     """
-    known = Power.ABSENT.value, ""
+    known = before = Power.ABSENT.value, ""
+    words = {known}
     start = 0
     for fact in told:
         match fact:
             case Answered(seen) if seen.start == 0 or seen.start >= start:
                 known, start = (seen.power.value, seen.incarnation), seen.start or start
-            case Published() if fact.status and fact.vm != known:
+            case Turn():
+                words, before = {before, known}, known
+            case Published() if fact.status and fact.vm not in words:
                 yield f"it said {fact.vm} when the last word was {known}"
             case _:
                 pass

@@ -14,7 +14,7 @@ from tests.crash.audit import Scene, audit
 from tests.crash.evidence import breaches
 from tests.crash.host import Host
 from tests.crash.installation import Installation
-from tests.crash.lives import ACTS, GONE, LIVES, Act, Expected, Player
+from tests.crash.lives import ACTS, GONE, LIVES, OF_PROCESSES, Act, Expected, Player
 from tests.crash.points import Place, Point, points
 
 _POLL = 0.2
@@ -107,11 +107,11 @@ class _Living:
 
     async def live(self) -> Run:
         """Play every act until one goes wrong."""
-        acts, explored = LIVES[self._life].acts, LIVES[self._life].explored
-        self._stage.since = LIVES[self._life].since
+        life = {**LIVES, **OF_PROCESSES}[self._life]
+        self._stage.since = life.since
         try:
-            for name, following in zip(acts, [*acts[1:], ""], strict=True):
-                self._stage.recording = name in explored
+            for name, following in zip(life.acts, [*life.acts[1:], ""], strict=True):
+                self._stage.recording = name in life.explored
                 async with asyncio.timeout(_REST):
                     await self._play(ACTS[name])
                 if GONE in {ACTS[name].power, ACTS.get(following, ACTS[name]).power}:

@@ -9,8 +9,10 @@ from drivers.simulator.control import Control
 from manifests.contract import ReplaceRequest, Update
 from manifests.registry import kind_called
 from runtime.objects import Document
-from tests.crash.stage import Stage
+from runtime.wait import until
+from tests.crash.stage import Role, Stage
 from tests.disks import empty_qcow2
+from tests.image_server import Resource
 from tests.world import World
 
 GONE = Power.ABSENT
@@ -109,9 +111,42 @@ def _create(strategy: str) -> Do:
 
 async def _create_importing(player: Player) -> None:
     """Declare a VM whose image nobody has."""
-    image = f"/{player.name}.qcow2"
-    player.world.server.serve(image, empty_qcow2())
+    player.world.server.serve(_image(player), empty_qcow2())
+    await player.create(image=_image(player))
+
+
+async def _import_until(player: Player, share: float) -> Resource:
+    """Declare a VM, and return when so much of its image is there; its server gives no more then."""
+    server, image = player.world.server, _image(player)
+    server.serve(image, empty_qcow2(), stall_after=int(share * len(empty_qcow2())))
+    resource = server.resource(image)
     await player.create(image=image)
+
+    async def stalled() -> bool:
+        return any(each.path == image and each.served == resource.stall_after for each in server.exchanges)
+
+    await until(stalled, every=0.05)
+    return resource
+
+
+async def _delete_in_import(player: Player) -> None:
+    await _import_until(player, 0.5)
+    await player.delete()
+
+
+def _kill_in_import(share: float) -> Do:
+    """Kill the worker that imports; the next one finds what it left."""
+
+    async def kill(player: Player) -> None:
+        resource = await _import_until(player, share)
+        player.stage.crash(Role.NEAR)
+        resource.stall_after = None
+
+    return kill
+
+
+def _image(player: Player) -> str:
+    return f"/{player.name}.qcow2"
 
 
 def _ask(update: Update, **request: bool) -> Do:
@@ -142,7 +177,7 @@ async def _delete_image(player: Player) -> None:
     """Delete the image nobody needs any more."""
     await player.world.handle(player.name).result()
     for image in await player.world.images():
-        if image["spec"]["source"]["http"]["url"].endswith(f"/{player.name}.qcow2"):
+        if image["spec"]["source"]["http"]["url"].endswith(_image(player)):
             await player.world.objects.delete(kind_called("images"), image["metadata"]["name"], player.world.name)
 
 
@@ -161,6 +196,9 @@ def _is_gone(do: Do, *, perhaps: int = 0) -> Act:
 ACTS: dict[str, Act] = {
     "create": _runs(_create("Always"), power_ons=1),
     "import": _runs(_create_importing, power_ons=1),
+    "import, killed at the start": _runs(_kill_in_import(0.0), power_ons=1),
+    "import, killed in the middle": _runs(_kill_in_import(0.5), power_ons=1),
+    "import, killed near the end": _runs(_kill_in_import(0.999), power_ons=1),
     "define": _is_off(_create("Halted")),
     "start": _runs(_ask(Update.START), power_ons=1),
     "stop": _is_off(_ask(Update.STOP)),
@@ -176,7 +214,7 @@ ACTS: dict[str, Act] = {
     "delete-image": _is_gone(_delete_image),
     "create-and-delete": _is_gone(_delete_when("ensure_defined.disk", _create("Always")), perhaps=1),
     "stop-and-delete": _is_gone(_delete_when("ensure_stopped.ask", _ask(Update.STOP))),
-    "import-and-delete": _is_gone(_delete_when("import_image", _create_importing)),
+    "import-and-delete": _is_gone(_delete_in_import),
 }
 
 
@@ -211,3 +249,8 @@ LIVES: dict[str, Life] = {
         ("import-and-delete", "delete-image"), ("import-and-delete", "delete-image"), since="import_image"
     ),
 }
+
+OF_PROCESSES: dict[str, Life] = {
+    act: Life((act, "delete", "delete-image"), (act,)) for act in ACTS if act.startswith("import, killed")
+}
+"""Lives whose workers must be real processes: a thread that imports cannot be stopped, and holds its locks."""

@@ -46,7 +46,7 @@ class Stage:
         self, strikes: Sequence[Point], crash: Crash, acknowledged: Callable[[Sight], Awaitable[None]]
     ) -> None:
         self._strikes = list(strikes)
-        self._crash = crash
+        self.crash = crash
         self._acknowledged = acknowledged
         self._names: dict[tuple[str, str], str] = {}
         self._gates: dict[str, Gate] = {}
@@ -154,15 +154,15 @@ class Stage:
     async def _die(self, strike: Point, role: Role, sight: Sight) -> Order:
         if strike.moment is Moment.ACKNOWLEDGED:
             if role is Role.NEAR:  # nobody is to see the result
-                self._crash(Role.CENTRAL, revive=False)
+                self.crash(Role.CENTRAL, revive=False)
             self._crashing.append(asyncio.create_task(self._die_later(strike, role, sight)))
             return Order.GO
         self.fired.append(strike)
-        self._crash(role)
+        self.crash(role)
         await self._over.wait()
         raise Gone
 
     async def _die_later(self, strike: Point, role: Role, sight: Sight) -> None:
         await self._acknowledged(sight)
         self.fired.append(strike)
-        self._crash(role)
+        self.crash(role)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.crash.conftest import Tell
 from tests.crash.explorer import Explorer
-from tests.crash.lives import ACTS, LIVES
+from tests.crash.lives import ACTS, LIVES, OF_PROCESSES
 from tests.crash.points import points
 from tests.crash.telling import chosen
 
@@ -26,4 +26,4 @@ async def test_a_point_is_shown_again(explorer: Explorer, tell: Tell) -> None:
 
 
 def test_every_act_is_explored_in_some_life() -> None:
-    assert {act for life in LIVES.values() for act in life.explored} == set(ACTS)
+    assert {act for life in [*LIVES.values(), *OF_PROCESSES.values()] for act in life.explored} == set(ACTS)
