@@ -23,6 +23,10 @@ from runtime.services import temporal_answers, temporal_process
 from runtime.settings import Settings
 from runtime.wait import until
 
+GATEWAY_NAMESPACE = "gateway"
+"""A Temporal namespace beside the usual one. The gateway's tests have it to themselves, as their workers serve a whole
+session: no process may have two workers for one task queue of one namespace."""
+
 _PORTS = range(20_000, 32_000)
 """Below the range the kernel takes the ports of outgoing connections from: one of those never gets in the way."""
 
@@ -76,7 +80,7 @@ async def private_server(**dynamic_config: object) -> AsyncIterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="vmflow-temporal-") as home:
         settings, log = private_settings(Path(home)), Path(home) / "temporal.log"
         program = await asyncio.to_thread(temporal_server.ensure, settings, print)
-        argv = list(temporal_process(settings, program, pages=False).argv)
+        argv = [*temporal_process(settings, program, pages=False).argv, "--namespace", GATEWAY_NAMESPACE]
         for key, value in dynamic_config.items():
             argv += ["--dynamic-config-value", f"{key.replace('__', '.')}={value}"]
         with tied(argv, log):

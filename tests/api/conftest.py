@@ -12,11 +12,15 @@ from api.app import application
 from api.door import Door
 from api.gateway import Gateway
 from domain.access import EVERYWHERE, Grant, Role
+from manifests.contract import SEARCH_ATTRIBUTES
 from manifests.core import default_namespace
 from runtime import accounts
+from runtime.client import connect, ensure_search_attributes
 from runtime.objects import Objects
 from runtime.sealing import Keyring, ensure_key_file
+from runtime.settings import Settings
 from tests.api.talking import Talker
+from tests.temporal_server import GATEWAY_NAMESPACE
 from workers.lifecycle import workers
 
 Hire = Callable[[Role, str], Awaitable[Talker]]
@@ -27,6 +31,13 @@ def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
     file = tmp_path_factory.mktemp("keys") / "sealing.keys"
     ensure_key_file(file)
     return Keyring(file)
+
+
+@pytest.fixture(scope="session")
+async def client(temporal_settings: Settings) -> Client:
+    client = await connect(temporal_settings.model_copy(update={"temporal_namespace": GATEWAY_NAMESPACE}))
+    await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
+    return client
 
 
 @pytest.fixture(scope="session")

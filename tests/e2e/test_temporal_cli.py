@@ -80,6 +80,15 @@ async def test_a_vm_lives_by_the_temporal_cli_alone(page: Page, simulated: Tenan
         lambda status: status["exits"] == 2 and status["printableStatus"] == "Running", "the VM has restarted"
     )
     assert len({first, second, third["vm"]["incarnation"]}) == 3
+
+    await page.run("--name pause")
+    paused = await simulated.until_status("Paused")
+    assert paused["lastOperation"]["by"] == "ada"
+    await page.run("--name unpause")
+    await simulated.until_status("Running")
+    await page.run("--name reset")
+    assert (await simulated.until_status("Running"))["vm"]["incarnation"] == third["vm"]["incarnation"]
+    await page.run("--name replace")
     await page.run("signal --workflow-id " + simulated.workflow() + " --name wake")
 
     await _listed(page, "VmflowStatus = 'Running'", simulated)
