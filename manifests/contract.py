@@ -25,6 +25,10 @@ for the same worker slots."""
 OBJECT_MEMO = "object"
 """Memo key under which a workflow publishes its object: manifest and status together."""
 
+HISTORIES = 2
+"""Which histories the workflows replay. One more whenever they stop to replay those of the version before; then golden
+histories are recorded anew, too."""
+
 
 def hypervisor_queue(name: str) -> str:
     """Return the task queue served by the worker that reaches a hypervisor."""

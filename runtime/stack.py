@@ -18,6 +18,7 @@ from manifests.core import default_namespace
 from runtime import accounts, kubeconfig, libvirt_daemons, temporal_server
 from runtime.client import connect, ensure_search_attributes
 from runtime.dismantling import check_empty, dismantle
+from runtime.histories import ensure_replayable
 from runtime.machine import libvirt_uri, machine_manifests
 from runtime.objects import Applied, Objects
 from runtime.processes import Process, Processes
@@ -126,6 +127,7 @@ class Stack:
         return members
 
     async def _start_temporal(self, progress: Progress) -> None:
+        await asyncio.to_thread(ensure_replayable, self._settings)
         running = self._processes.running(TEMPORAL)
         program = Path(running.argv[0]) if running else await self._find_temporal(progress)
         for port, variable in (

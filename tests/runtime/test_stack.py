@@ -132,3 +132,16 @@ async def test_guests_keep_libvirt_s_daemons_up(settings: Settings, monkeypatch:
     await stack.up(print)
     await stack.down(lines.append)
     assert "libvirt: stays, it runs 2 guests" in lines
+
+
+async def test_a_database_of_a_version_with_other_histories_is_refused(settings: Settings) -> None:
+    bare = settings.model_copy(update={"hypervisor": "none"})
+    await Stack(bare).up(print)
+    await Stack(bare).down(print)
+    note = bare.database.with_name("histories")
+    for other in (lambda: note.write_text("1\n"), note.unlink):
+        other()
+        with pytest.raises(Problem, match="another version of vmflow.*VMFLOW_HOME") as refused:
+            await Stack(bare).up(print)
+        assert (refused.value.reason, refused.value.field) == ("OtherHistories", str(bare.database))
+    assert not Processes(bare.home).running("temporal")

@@ -114,10 +114,9 @@ async def test_fault_14_a_deletion_wins_over_an_import(world: World, image_serve
         await world.delete()
         image_server.resource("/disk.qcow2").status = 0
         assert driver.inventory() == []
-        assert (await world.zone_status())["placed"] == 0
 
         async def forgotten() -> bool:
-            return await world.images() == []
+            return await world.images() == [] and (await world.zone_status())["placed"] == 0
 
         await eventually(forgotten)
 
