@@ -19,7 +19,7 @@ from manifests.contract import workflow_id
 from manifests.registry import kind_called
 from manifests.status import timestamp
 from runtime.objects import Objects
-from runtime.story import Line, runs, tell
+from runtime.story import REASONS, Line, runs, tell
 
 READ_AT_ONCE = 8
 """Histories that are read at the same time."""
@@ -35,7 +35,6 @@ _NAMES = UUID("7c9c2f0a-6f3e-4f0e-8d5e-3a1f6f0c9a11")
 """Namespace of the Events' UIDs: a line of a story is the same Event whoever computes it."""
 
 _TROUBLED = {PrintableStatus.CRASH_LOOP_BACK_OFF, PrintableStatus.FAILED_UNSCHEDULABLE, PrintableStatus.UNKNOWN}
-_REASONS = {"asked": "Requested", "step": "StepStarted", "done": "StepDone", "trouble": "StepFailed"}
 
 
 class Told(NamedTuple):
@@ -164,7 +163,7 @@ def _kind(line: Line) -> tuple[str, str]:
         word = line.text.partition(":")[0]
         known = word in set(PrintableStatus)
         return "Warning" if word in _TROUBLED else "Normal", word if known else "LifeWentOn"
-    return "Warning" if line.kind == "trouble" else "Normal", _REASONS[line.kind]
+    return "Warning" if line.kind == "trouble" else "Normal", REASONS[line.kind]
 
 
 def _reference(machine: Document) -> Document:

@@ -5,7 +5,6 @@ a WebSocket's handler takes the socket and the work, when who asks is known and 
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from uuid import uuid4
@@ -16,11 +15,13 @@ from starlette.websockets import WebSocket
 from api import verbs
 from api.answers import respond
 from api.calls import invalid_option
-from api.errors import success
+from api.errors import Cause, success
 from api.receiving import options
 from api.refusals import bad_request, conflict
 from api.verbs import Handler, Work
-from manifests.contract import LIFECYCLE_QUEUE, ConsoleRequest, PowerRequest, Update, WorkflowType
+from domain.problem import Problem
+from manifests.contract import PowerRequest, Update
+from runtime.nearby import console_log
 
 Stream = Callable[[WebSocket, Work], Awaitable[None]]
 
@@ -29,7 +30,6 @@ STREAMS: dict[str, Stream] = {}
 
 _LOG_LIMIT = 1024 * 1024
 _LOG_DEFAULT = 64 * 1024
-_LOG_PATIENCE = timedelta(seconds=30)
 
 _OPTIONS = {"kind", "apiVersion", "force", "request", "gracePeriod", "gracePeriodSeconds", "dryRun"}
 _REQUEST_LIMIT = 128
@@ -46,35 +46,32 @@ _OPERATIONS = (
 
 
 async def operate(work: Work, *, update: Update) -> Response:
-    """Ask a VM for an operation; the body, which may be empty, has `force` and `request`."""
-    asked = await _asked(work)
-    if work.call.dry:
-        await work.gateway.store.get(work.served, work.call.key)
-    else:
-        await work.gateway.store.operate(work.served, work.call.key, update, asked)
-    live = await work.gateway.store.get(work.served, work.call.key)
+    """Ask a VM for an operation; the body, which may be empty, has `force` and `request`.
+
+    The answer's details say which run strategy the VM has from now on: reading the VM may tell only a moment later.
+    """
+    asked, store = await _asked(work), work.gateway.store
+    told = None if work.call.dry else await store.operate(work.served, work.call.key, update, asked)
+    live = await store.get(work.served, work.call.key)
     done = success(work.call.resource, work.call.address.name, live["metadata"].get("uid", ""))
+    if told:
+        cause = Cause("status.runStrategy", told.run_strategy, "RunStrategy")
+        done["details"]["causes"] = [cause.document()]
     return respond(done, HTTPStatus.ACCEPTED)
 
 
 async def log(work: Work) -> Response:
     """Answer with what the guest wrote to its serial console, the last bytes of it."""
-    document = await work.gateway.store.get(work.served, work.call.key)
-    name = work.call.address.name
-    hypervisor = document.get("status", {}).get("placement", {}).get("hypervisor", "")
-    if not hypervisor:
-        raise conflict(work.call.resource, name, "it is not on a hypervisor yet, so it has no console")
+    where = work.call.address
     limit = work.call.number("limitBytes") or _LOG_DEFAULT
     if limit > _LOG_LIMIT:
         raise invalid_option("limitBytes", f"at most {_LOG_LIMIT}")
-    text: str = await work.gateway.store.objects.client.execute_workflow(
-        WorkflowType.CONSOLE,
-        ConsoleRequest(hypervisor=hypervisor, uid=document["metadata"]["uid"], limit=limit),
-        id=f"Console/{work.call.address.namespace}/{name}/{uuid4()}",
-        task_queue=LIFECYCLE_QUEUE,
-        result_type=str,
-        execution_timeout=_LOG_PATIENCE,
-    )
+    try:
+        text = await console_log(work.gateway.store.objects, where.name, where.namespace, limit)
+    except Problem as problem:
+        if problem.reason != "NotPlaced":
+            raise
+        raise conflict(work.call.resource, where.name, problem.message) from problem
     lines = work.call.number("tailLines")
     return PlainTextResponse("".join(text.splitlines(keepends=True)[-lines:]) if lines else text)
 

@@ -6,10 +6,10 @@ import typer
 
 from cli.options import DEFAULT_NAMESPACE, AllNamespaces
 from cli.session import err, with_objects
+from cli.ways import Way
 from domain.access import EVERYWHERE, Grant, Role
 from manifests.registry import parse
 from runtime import accounts
-from runtime.objects import Objects
 
 app = typer.Typer(help="Who may use the gateway, and for what.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def create(
     grant = Grant(namespace=EVERYWHERE if every else namespace, role=role)
     parse(accounts.account(name, accounts.new_token(), [grant]))  # what is wrong is told before anything is made
 
-    async def command(objects: Objects) -> str:
+    async def command(objects: Way) -> str:
         return await accounts.create(objects, name, [grant])
 
     _show(with_objects(command), f"account/{name} created")
@@ -39,7 +39,7 @@ def create(
 def token(name: Name) -> None:
     """Give an account another token and print it; the one before is worth nothing from now on."""
 
-    async def command(objects: Objects) -> str:
+    async def command(objects: Way) -> str:
         return await accounts.renew(objects, name)
 
     _show(with_objects(command), f"account/{name} has a new token")

@@ -35,9 +35,11 @@ def broke(why: object) -> Problem:
 
 
 @asynccontextmanager
-async def dialed(objects: Objects, name: str, namespace: str, endpoint: Endpoint) -> AsyncIterator[Channel]:
+async def dialed(
+    objects: Objects, name: str, namespace: str, endpoint: Endpoint, port: int = 0
+) -> AsyncIterator[Channel]:
     """Open a channel without a gateway. Raises Problem as `runtime.channels.dial` does."""
-    reader, writer = await dial(objects, name, namespace, endpoint)
+    reader, writer = await dial(objects, name, namespace, endpoint, port)
 
     async def receive() -> bytes:
         try:

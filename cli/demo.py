@@ -14,12 +14,14 @@ import httpx
 import typer
 from rich.rule import Rule
 
+from cli.by_temporal import ByTemporal
 from cli.documents import read
 from cli.follow import failure, follow, holding, image_of
 from cli.main import run_and_leave
 from cli.progress import show
 from cli.render import address, dig
-from cli.session import out, run, settings
+from cli.session import out, run, settings, who
+from cli.ways import Way
 from domain.problem import Problem
 from domain.quantity import format_bytes
 from manifests.contract import PowerRequest, Update
@@ -68,13 +70,13 @@ async def _demo(found: Settings, document: Document, guests: Path | None) -> Non
     if guests:
         await _serve_images(found, guests)
     await Stack(found).up(_say)
-    objects = Objects(await connect(found))
+    objects: Way = ByTemporal(Objects(await connect(found)))
     hypervisor = await _hypervisor(objects, found.hypervisor_name)
     facts = hypervisor["status"]["facts"]
     _say(f"hypervisor {found.hypervisor_name}: {facts['accelerator']}: {facts['acceleratorReason']}")
     name, namespace = document["metadata"]["name"], document["metadata"].get("namespace", "default")
     out.print(Rule(f"2. apply virtual server {name}", align="left"))
-    _say(f"virtualserver/{name} {await objects.apply(document)}")
+    _say(f"virtualserver/{name} {await objects.apply(document, by=who())}")
     async with asyncio.timeout(PATIENCE):
         machine = await _running(objects, name, namespace)
         _say(await _image(objects, machine))
@@ -96,7 +98,7 @@ async def _serve_images(found: Settings, guests: Path) -> None:
     _say(f"images: {'serves' if started else 'runs already and serves'} {guests} on 127.0.0.1:{PORT}")
 
 
-async def _hypervisor(objects: Objects, name: str) -> Document:
+async def _hypervisor(objects: Way, name: str) -> Document:
     """Wait until the hypervisor has told what it is, and return it."""
     kind = kind_called("hypervisors")
 
@@ -107,7 +109,7 @@ async def _hypervisor(objects: Objects, name: str) -> Document:
     return await objects.get(kind, name)
 
 
-async def _running(objects: Objects, name: str, namespace: str) -> Document:
+async def _running(objects: Way, name: str, namespace: str) -> Document:
     """Follow the VM until it is Ready; one that somebody stopped is started."""
     failed_at = 0.0
     with show(name) as progress:
@@ -124,7 +126,7 @@ async def _running(objects: Objects, name: str, namespace: str) -> Document:
     raise AssertionError("following never ends by itself")
 
 
-async def _image(objects: Objects, machine: Document) -> str:
+async def _image(objects: Way, machine: Document) -> str:
     """Return what was imported for a VM."""
     image = await objects.get(kind_called("images"), image_of(machine), machine["metadata"]["namespace"])
     facts = image["status"]["copies"][machine["status"]["placement"]["hypervisor"]]["facts"]
@@ -140,7 +142,7 @@ def _where(document: Document) -> str:
     return f"http://{address(document)}:{ports[0]}/" if address(document) else ""
 
 
-async def _answer(objects: Objects, machine: Document) -> str:
+async def _answer(objects: Way, machine: Document) -> str:
     """Return what the server that cloud-init starts inside the guest answers."""
     name, namespace = machine["metadata"]["name"], machine["metadata"]["namespace"]
     url = _where(machine)

@@ -1,59 +1,40 @@
-"""Following a VM until it is where somebody wants it: what it is doing now, in one line, from Temporal alone.
-
-Progress is read from the heartbeats of pending activities, so following costs no history.
-"""
+"""Following a VM until it is where somebody wants it: what it is doing now, in one line."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
-
-from temporalio.client import WorkflowExecutionDescription
 
 from cli.render import address, dig
-from domain.boot import BootProgress
-from domain.image import ImageSource, ImportProgress
-from domain.model import Value
+from cli.ways import Now, Way
+from domain.image import ImageSource
 from domain.problem import Problem
-from domain.quantity import format_bytes
 from domain.status import ConditionType, PrintableStatus
 from manifests.image import image_name
-from manifests.registry import Kind, kind_called
-from runtime.objects import Document, Objects
+from manifests.registry import kind_called
+from runtime.objects import Document
 
 EVERY = 0.5
 """Seconds between two looks."""
 
 _VM = kind_called("virtualservers")
-_IMAGE = kind_called("images")
-_HYPERVISOR = kind_called("hypervisors")
+
+BOOTING = {"GuestBooting", "GuestBooted"}
+"""Reasons of a VM whose guest is on its way, or there: its address says how far."""
 
 
-class Now(Value):
-    """What a VM is doing. detail: its latest word; fraction: how much is done, from 0 to 1, where known."""
-
-    status: str
-    text: str
-    detail: str = ""
-    fraction: float | None = None
-
-
-async def follow(objects: Objects, name: str, namespace: str) -> AsyncIterator[tuple[Document, Now]]:
+async def follow(objects: Way, name: str, namespace: str) -> AsyncIterator[tuple[Document, Now]]:
     """Yield the object and what it is doing, again and again, until the caller has seen enough."""
     while True:
         document = await objects.get(_VM, name, namespace)
-        yield document, await now(objects, document)
+        yield document, await objects.now(document)
         await asyncio.sleep(EVERY)
 
 
-async def now(objects: Objects, document: Document) -> Now:
-    """Return what a VM is doing, with the progress of what it waits for."""
-    status = str(dig(document, "status", "printableStatus") or "Provisioning")
-    reason = dig(document, "status", "reason")
-    message = str(dig(document, "status", "message") or "declared; waiting for a lifecycle worker")
-    if reason == "Importing":
-        return await _importing(objects, document, message)
-    if reason in {"GuestBooting", "GuestBooted"}:
-        return await _booting(objects, document, status, f"{message} {address(document)}".rstrip())
+def resting(machine: Document) -> Now:
+    """Return what a VM is doing, as far as its status says it."""
+    status = str(dig(machine, "status", "printableStatus") or "Provisioning")
+    message = str(dig(machine, "status", "message") or "declared; waiting for a lifecycle worker")
+    if dig(machine, "status", "reason") in BOOTING:
+        message = f"{message} {address(machine)}".rstrip()
     return Now(status=status, text=message)
 
 
@@ -84,42 +65,3 @@ def failure(machine: Document) -> Problem | None:
     if failed["reason"] != status["reason"] and status["printableStatus"] != PrintableStatus.STOPPED:
         return None
     return Problem.terminal(failed["reason"], f"{failed['message']} (vmflow why {name} tells more)", field=name)
-
-
-async def _importing(objects: Objects, document: Document, message: str) -> Now:
-    namespace = dig(document, "metadata", "namespace")
-    beat = await _heartbeat(objects, _IMAGE, image_of(document), namespace, "import_image")
-    if beat is None:
-        return Now(status="Provisioning", text=message)
-    progress = ImportProgress.model_validate(beat)
-    if not progress.total:
-        return Now(status="Provisioning", text=f"image: {progress.stage} {format_bytes(progress.done)}")
-    done, total, rate = (format_bytes(each) for each in (progress.done, progress.total, progress.rate))
-    return Now(
-        status="Provisioning",
-        text=f"image: {progress.stage} {done} of {total}, {rate}/s",
-        fraction=progress.done / progress.total,
-    )
-
-
-async def _booting(objects: Objects, document: Document, status: str, message: str) -> Now:
-    hypervisor = dig(document, "status", "placement", "hypervisor")
-    beat = await _heartbeat(objects, _HYPERVISOR, hypervisor, "", "watch")
-    boot = (beat or {}).get("boots", {}).get(dig(document, "metadata", "uid"))
-    if boot is None:
-        return Now(status=status, text=message)
-    progress = BootProgress.model_validate(boot)
-    return Now(status=status, text=f"{message}: {progress.stage}", detail=progress.line)
-
-
-async def _heartbeat(objects: Objects, kind: Kind, name: str, namespace: str, activity: str) -> dict[str, Any] | None:
-    """Return the last heartbeat of an object's pending activity; None when there is none (yet)."""
-    try:
-        description: WorkflowExecutionDescription = await objects.describe(kind, name, namespace)
-    except Problem:
-        return None
-    for pending in description.raw_description.pending_activities:
-        if pending.activity_type.name == activity and pending.heartbeat_details.payloads:
-            (details,) = await objects.client.data_converter.decode(pending.heartbeat_details.payloads[:1])
-            return details if isinstance(details, dict) else None
-    return None

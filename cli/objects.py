@@ -7,7 +7,6 @@ import typer
 
 from cli.documents import Document, read_checked
 from cli.options import (
-    DEFAULT_NAMESPACE,
     AllNamespaces,
     Files,
     FilesNamespace,
@@ -21,12 +20,12 @@ from cli.options import (
     targets,
 )
 from cli.render import Format, description, dig, reference, table, text
-from cli.served import unserved
 from cli.session import out, tell, who, with_objects
 from cli.waiting import deadline, gone
+from cli.ways import Way
+from domain.access import EVERYWHERE
 from domain.problem import Problem, Verdict
 from manifests.registry import kind_of
-from runtime.objects import Objects
 
 app = typer.Typer()
 
@@ -41,14 +40,14 @@ def apply(files: Files = None, namespace: FilesNamespace = None) -> None:
         raise typer.BadParameter("name a manifest, a folder of manifests, or - for standard input", param_hint="-f")
     documents = read_checked(files, namespace)
 
-    async def command(objects: Objects) -> bool:
+    async def command(objects: Way) -> bool:
         return all([await _applied(objects, document) for document in documents])
 
     if not with_objects(command):
         raise typer.Exit(1)
 
 
-async def _applied(objects: Objects, document: Document) -> bool:
+async def _applied(objects: Way, document: Document) -> bool:
     """Apply one manifest; return whether it was accepted. One that is refused does not keep the others back."""
     try:
         out.print(f"{reference(document)} {await objects.apply(document, by=who())}")
@@ -64,7 +63,7 @@ async def _applied(objects: Objects, document: Document) -> bool:
 def get(
     kind: KindWord,
     names: Names = None,
-    namespace: Namespace = DEFAULT_NAMESPACE,
+    namespace: Namespace = "",
     every: AllNamespaces = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -72,17 +71,18 @@ def get(
     wanted = targets(kind, names)
     single = len(wanted) == 1 and bool(wanted[0].name)
 
-    async def command(objects: Objects) -> list[Document]:
+    async def command(objects: Way) -> tuple[list[Document], str]:
         await _note_who_is_missing(objects, wanted)
+        where = namespace or objects.namespace
         if not wanted[0].name:
-            return await objects.list(wanted[0].kind, "" if every else namespace)
-        return [await objects.get(each.kind, each.name, namespace) for each in wanted]
+            return await objects.list(wanted[0].kind, EVERYWHERE if every else where), where
+        return [await objects.get(each.kind, each.name, where) for each in wanted], where
 
-    documents = with_objects(command)
+    documents, place = with_objects(command)
     if output in {Format.JSON, Format.YAML}:
         typer.echo(text(documents, output, single=single))
     elif not documents:
-        where = f" in namespace {namespace}" if wanted[0].kind.namespaced and not every else ""
+        where = f" in namespace {place}" if wanted[0].kind.namespaced and not every else ""
         typer.echo(f"No {wanted[0].kind.plural} found{where}.", err=True)
     elif output is Format.NAME:
         typer.echo("\n".join(reference(each) for each in documents))
@@ -91,11 +91,11 @@ def get(
 
 
 @app.command()
-def describe(kind: KindWord, names: Names = None, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+def describe(kind: KindWord, names: Names = None, namespace: Namespace = "") -> None:
     """Show everything about objects."""
     wanted = targets(kind, names)
 
-    async def command(objects: Objects) -> list[Document]:
+    async def command(objects: Way) -> list[Document]:
         await _note_who_is_missing(objects, wanted)
         if not wanted[0].name:
             return await objects.list(wanted[0].kind, namespace)
@@ -120,11 +120,11 @@ def delete(
     documents = read_checked(files or [], namespace)
     doomed = [(Target(kind_of(each), each["metadata"]["name"]), _namespace(each)) for each in documents]
     if kind:
-        doomed += [(each, namespace or DEFAULT_NAMESPACE) for each in targets(kind, names)]
+        doomed += [(each, namespace or "") for each in targets(kind, names)]
     if not doomed or not all(each.name for each, _ in doomed):
         raise typer.BadParameter("name a kind and objects (vs web), or a file with -f")
 
-    async def command(objects: Objects) -> None:
+    async def command(objects: Way) -> None:
         missing: list[Problem] = []
         asked = [each for each in doomed if await _ask_to_go(objects, *each, missing)]
         for target, where in asked:
@@ -139,14 +139,14 @@ def delete(
     with_objects(command)
 
 
-async def _note_who_is_missing(objects: Objects, wanted: list[Target]) -> None:
+async def _note_who_is_missing(objects: Way, wanted: list[Target]) -> None:
     """Say on standard error when nobody keeps what is shown up to date."""
     for kind in {each.kind.queue: each.kind for each in wanted}.values():
-        if missing := await unserved(objects, kind):
+        if missing := await objects.unserved(kind):
             typer.echo(f"Warning: {missing}", err=True)
 
 
-async def _ask_to_go(objects: Objects, target: Target, namespace: str, missing: list[Problem]) -> bool:
+async def _ask_to_go(objects: Way, target: Target, namespace: str, missing: list[Problem]) -> bool:
     """Ask an object to go; return whether there was one, and note the problem otherwise."""
     try:
         await objects.delete(target.kind, target.name, namespace)
@@ -159,7 +159,7 @@ async def _ask_to_go(objects: Objects, target: Target, namespace: str, missing: 
 
 
 def _namespace(document: Document) -> str:
-    return str(dig(document, "metadata", "namespace") or DEFAULT_NAMESPACE)
+    return str(dig(document, "metadata", "namespace"))
 
 
 def _tables(documents: list[Document], *, wide: bool, namespaces: bool) -> str:

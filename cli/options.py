@@ -8,12 +8,11 @@ import typer
 from temporalio.service import RPCError
 
 from cli.render import Format
-from cli.session import settings
+from cli.session import reached, settings
+from domain.access import EVERYWHERE
 from domain.problem import Problem
 from manifests.base import DEFAULT_NAMESPACE
 from manifests.registry import KINDS, Kind, kind_called
-from runtime.client import connect
-from runtime.objects import Objects
 
 _COMPLETION_PATIENCE = 1.0
 """Seconds a shell waits at most for names to complete."""
@@ -66,8 +65,8 @@ def _objects(context: typer.Context, start: str) -> list[str]:
 
 def _names(kind: str, start: str) -> list[str]:
     async def names() -> list[str]:
-        objects = Objects(await connect(settings(), patience=_COMPLETION_PATIENCE))
-        return [each["metadata"]["name"] for each in await objects.list(kind_called(kind))]
+        async with reached(settings(), patience=_COMPLETION_PATIENCE) as objects:
+            return [each["metadata"]["name"] for each in await objects.list(kind_called(kind), EVERYWHERE)]
 
     try:
         return [name for name in asyncio.run(names()) if name.startswith(start)]
@@ -83,7 +82,9 @@ Machine = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the VM.", autocompletion=_machines, callback=_machine)
 ]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of objects.", autocompletion=_objects)]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the object.")]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", help="Namespace of the object; otherwise the kubeconfig's, else default.")
+]
 FilesNamespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace; for manifests, of those that name none.")
 ]

@@ -9,10 +9,10 @@ import typer
 from cli.options import Timeout
 from cli.render import dig, grid
 from cli.session import out, who, with_objects
+from cli.ways import Way
 from domain.problem import Problem
 from manifests.contract import DiscardRequest
 from manifests.registry import kind_called
-from runtime.objects import Objects
 from runtime.wait import until
 
 app = typer.Typer()
@@ -45,7 +45,7 @@ def discard(
 ) -> None:
     """Remove an orphan for good, with its disks, and give its room back."""
 
-    async def command(objects: Objects) -> None:
+    async def command(objects: Way) -> None:
         answer = await objects.discard(hypervisor, DiscardRequest(uid=uid, request=str(uuid4()), by=who()))
         if wait:
             await _gone(objects, hypervisor, uid, timeout)
@@ -54,7 +54,7 @@ def discard(
     with_objects(command)
 
 
-async def _gone(objects: Objects, hypervisor: str, uid: str, patience: float) -> None:
+async def _gone(objects: Way, hypervisor: str, uid: str, patience: float) -> None:
     """Wait until an orphan is gone; a Problem tells why it is not."""
 
     async def settled() -> bool:
@@ -70,7 +70,7 @@ async def _gone(objects: Objects, hypervisor: str, uid: str, patience: float) ->
         raise Problem.retry("NotDiscarded", trouble, field=uid)
 
 
-async def _trouble(objects: Objects, hypervisor: str, uid: str) -> str | None:
+async def _trouble(objects: Way, hypervisor: str, uid: str) -> str | None:
     """Return what was in the way of discarding an orphan, or an empty string; None when there is no such orphan."""
     document = await objects.get(_HYPERVISOR, hypervisor)
     for orphan in dig(document, "status", "orphans") or []:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import typer
 
-from cli.options import DEFAULT_NAMESPACE, Machine, Namespace
+from cli.options import Machine, Namespace
 from cli.session import out, who, with_objects
 from manifests.contract import PowerRequest, Update
 
@@ -44,12 +44,10 @@ VERBS = (
 def _command(verb: Verb) -> Callable[..., None]:
     """Return the command of an operation."""
 
-    def ask(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE, request: RequestId = "") -> None:
+    def ask(name: Machine, namespace: Namespace = "", request: RequestId = "") -> None:
         _ask(verb, name, namespace, PowerRequest(request=request or str(uuid4()), by=who()))
 
-    def ask_or_force(
-        name: Machine, namespace: Namespace = DEFAULT_NAMESPACE, force: Force = False, request: RequestId = ""
-    ) -> None:
+    def ask_or_force(name: Machine, namespace: Namespace = "", force: Force = False, request: RequestId = "") -> None:
         _ask(verb, name, namespace, PowerRequest(request=request or str(uuid4()), by=who(), force=force))
 
     return ask_or_force if verb.forced else ask

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from cli.follow import Now
 from cli.session import interactive, out
+from cli.ways import Now
 
 _STEP = 5.0
 """Seconds between lines about the same thing where nobody watches live."""

@@ -142,11 +142,17 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
 
 
 def text(documents: list[Document], form: Format, *, single: bool) -> str:
-    """Return objects as JSON or YAML; several are a Kubernetes List."""
+    """Return objects as JSON or YAML; several are a Kubernetes List. Who set which field is left out, as by kubectl."""
+    documents = [_without_managers(each) for each in documents]
     body: Document = documents[0] if single else {"apiVersion": "v1", "kind": "List", "items": documents}
     if form is Format.JSON:
         return json.dumps(body, indent=2)
     return yaml.safe_dump(body, sort_keys=False).rstrip("\n")
+
+
+def _without_managers(document: Document) -> Document:
+    metadata = {name: value for name, value in document.get("metadata", {}).items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
 
 
 def description(document: Document) -> str:

@@ -1,11 +1,12 @@
-"""One command's session: settings, a Temporal client, and trouble told in one line."""
+"""One command's session: settings, the way to the objects, and trouble told in one line."""
 
 import asyncio
 import getpass
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import typer
@@ -13,6 +14,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from temporalio.service import RPCError
 
+from cli.by_gateway import ByGateway
+from cli.by_temporal import ByTemporal
+from cli.cluster import cluster
+from cli.gateway import opened
+from cli.ways import Way
 from domain.problem import Problem
 from runtime.client import connect
 from runtime.logs import configure
@@ -58,14 +64,28 @@ _REACH = 3.0
 """Seconds a command waits at most for the Temporal server to be there."""
 
 
-def with_objects(command: Callable[[Objects], Awaitable[_T]]) -> _T:
+def with_objects(command: Callable[[Way], Awaitable[_T]]) -> _T:
     """Run a command that needs the objects."""
 
     async def main() -> _T:
-        found = settings()
-        return await command(Objects(await connect(found, patience=_REACH), Keyring(found.keys)))
+        async with reached(settings()) as objects:
+            return await command(objects)
 
     return run(main())
+
+
+@asynccontextmanager
+async def reached(found: Settings, *, patience: float | None = None) -> AsyncIterator[Way]:
+    """Give the way to the objects: by the gateway whose kubeconfig the settings name, else by Temporal.
+
+    patience: seconds to wait at most for an answer, where less than usual.
+    """
+    if found.kubeconfig is None:
+        client = await connect(found, patience=_REACH if patience is None else patience)
+        yield ByTemporal(Objects(client, Keyring(found.keys)))
+    else:
+        async with opened(cluster(str(found.kubeconfig)), patience=patience) as gateway:
+            yield ByGateway(gateway)
 
 
 def tell(problem: Problem) -> None:

@@ -8,23 +8,31 @@ import asyncio
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, TypeVar
 from uuid import uuid4
 
 import typer
 
-from cli.channels import Opening, forwarding
+from cli import stories
+from cli import why as reasons
+from cli.by_gateway import ByGateway
+from cli.channels import forwarding
+from cli.cluster import Cluster, cluster
+from cli.gateway import opened
 from cli.main import run_and_leave
+from cli.power import VERBS, Force, RequestId, Verb
+from cli.render import dig
 from cli.session import out, run
 from cli.terminal import console as attach
 from cli.terminal import pipe
-from cli.virt_cluster import Cluster, cluster
+from domain.channel import Endpoint
 from domain.problem import Problem
+from manifests.contract import PowerRequest
+from manifests.registry import kind_called
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, add_completion=False
@@ -36,33 +44,14 @@ Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Namespace of 
 Target = Annotated[
     list[str], typer.Argument(metavar="[vm] NAME", help="The VM; `vm NAME` and `vm/NAME` mean the same.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Power off without asking the guest.")]
-RequestId = Annotated[str, typer.Option("--request-id", help="Repeating a request with its id does nothing twice.")]
-
 _KINDS = {"vm", "vms", "vmi", "vs", "virtualserver", "virtualservers", "virtualmachine"}
 _VIEWERS = ("remote-viewer", "vncviewer", "xtigervncviewer", "vinagre")
 _SSH_PORT = 22
-
-
-class Verb(NamedTuple):
-    """An operation: its command, its subresource, what it does, what is said of it, and whether it can be forced."""
-
-    command: str
-    subresource: str
-    does: str
-    said: str
-    forced: bool = False
-
-
-VERBS = (
-    Verb("start", "start", "Start a VM.", "was scheduled to start"),
-    Verb("stop", "stop", "Stop a VM: ask its guest, then power off.", "was scheduled to stop", forced=True),
-    Verb("restart", "restart", "End the running guest and start another.", "was scheduled to restart", forced=True),
-    Verb("pause", "pause", "Freeze a VM's CPUs.", "was scheduled to pause"),
-    Verb("unpause", "unpause", "Let a paused VM go on.", "was scheduled to unpause"),
-    Verb("soft-reboot", "softreboot", "Ask a VM's guest to reboot.", "was scheduled to soft reboot"),
-    Verb("reset", "reset", "Press a VM's reset button.", "was scheduled to reset"),
-)
+_LOG_LIMIT = 1024 * 1024
+_MARK = 1024
+"""Characters by which the end of a log is found again in a later one."""
+_VM = kind_called("virtualservers")
+_T = TypeVar("_T")
 
 
 def named(target: list[str]) -> str:
@@ -73,6 +62,16 @@ def named(target: list[str]) -> str:
     return name
 
 
+def asking(where: Cluster, command: Callable[[ByGateway], Awaitable[_T]]) -> _T:
+    """Run a command that asks a gateway."""
+
+    async def main() -> _T:
+        async with opened(where) as gateway:
+            return await command(ByGateway(gateway))
+
+    return run(main())
+
+
 def _command(verb: Verb) -> Callable[..., None]:
     def ask(
         target: Target,
@@ -81,7 +80,7 @@ def _command(verb: Verb) -> Callable[..., None]:
         kubeconfig: Kubeconfig = "",
         request: RequestId = "",
     ) -> None:
-        _ask(verb, named(target), cluster(kubeconfig, context, namespace), {"request": request or str(uuid4())})
+        _ask(verb, named(target), cluster(kubeconfig, context, namespace), PowerRequest(request=request))
 
     def ask_or_force(
         target: Target,
@@ -91,15 +90,15 @@ def _command(verb: Verb) -> Callable[..., None]:
         request: RequestId = "",
         force: Force = False,
     ) -> None:
-        body = {"request": request or str(uuid4()), "force": force}
-        _ask(verb, named(target), cluster(kubeconfig, context, namespace), body)
+        _ask(verb, named(target), cluster(kubeconfig, context, namespace), PowerRequest(request=request, force=force))
 
     return ask_or_force if verb.forced else ask
 
 
-def _ask(verb: Verb, name: str, where: Cluster, body: dict[str, Any]) -> None:
-    where.request("PUT", where.path(name, verb.subresource), body=body)
-    out.print(f"VM {name} {verb.said}")
+def _ask(verb: Verb, name: str, where: Cluster, request: PowerRequest) -> None:
+    asked = request.model_copy(update={"request": request.request or str(uuid4())})
+    asking(where, lambda objects: objects.operate(verb.update, asked, name))
+    out.print(f"VM {name} was scheduled to {verb.command.replace('-', ' ')}")
 
 
 for _verb in VERBS:
@@ -110,7 +109,7 @@ for _verb in VERBS:
 def console(target: Target, namespace: Namespace = "", context: Context = "", kubeconfig: Kubeconfig = "") -> None:
     """Connect to a VM's serial console; ^] leaves."""
     where, name = cluster(kubeconfig, context, namespace), named(target)
-    run(attach(partial(where.channel, where.path(name, "console")), name))
+    asking(where, lambda objects: attach(partial(objects.channel, name, "", Endpoint.CONSOLE), name))
 
 
 @app.command("vnc")
@@ -126,15 +125,15 @@ def vnc(
     where, name = cluster(kubeconfig, context, namespace), named(target)
     viewer = next((found for each in _VIEWERS if (found := shutil.which(each))), "")
 
-    async def show() -> None:
-        async with forwarding(partial(where.channel, where.path(name, "vnc")), "127.0.0.1", port) as local:
+    async def show(objects: ByGateway) -> None:
+        async with forwarding(partial(objects.channel, name, "", Endpoint.VNC), "127.0.0.1", port) as local:
             out.print(f"VNC of {name} on 127.0.0.1:{local}")
             if proxy_only or not viewer:
                 await asyncio.Event().wait()
             url = f"vnc://127.0.0.1:{local}" if viewer.endswith("remote-viewer") else f"127.0.0.1::{local}"
             await (await asyncio.create_subprocess_exec(viewer, url)).wait()
 
-    run(show())
+    asking(where, show)
 
 
 @app.command("port-forward")
@@ -149,19 +148,20 @@ def port_forward(
 ) -> None:
     """Forward local ports to a VM's guest."""
     where, name = cluster(kubeconfig, context, namespace), named([target])
-    pairs = [(local, remote, _to(where, name, remote)) for local, remote in map(_ports, ports)]
-    if stdio:
-        run(pipe(pairs[0][2]))
-        return
+    pairs = [_ports(each) for each in ports]
 
-    async def forward() -> None:
+    async def forward(objects: ByGateway) -> None:
+        opened_at = {remote: partial(objects.channel, name, "", Endpoint.PORT, remote) for _, remote in pairs}
+        if stdio:
+            await pipe(opened_at[pairs[0][1]])
+            return
         async with AsyncExitStack() as stack:
-            for local, remote, opened in pairs:
-                listening = await stack.enter_async_context(forwarding(opened, address, local))
+            for local, remote in pairs:
+                listening = await stack.enter_async_context(forwarding(opened_at[remote], address, local))
                 out.print(f"Forwarding from {address}:{listening} -> {remote}")
             await asyncio.Event().wait()
 
-    run(forward())
+    asking(where, forward)
 
 
 @app.command("ssh", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -197,41 +197,33 @@ def logs(
 ) -> None:
     """Print what a VM's serial console showed since its power-on."""
     where, name = cluster(kubeconfig, context, namespace), named(target)
-    told = ""
-    while True:
-        text = where.request("GET", where.path(name, "log")).text
-        sys.stdout.write(text.removeprefix(told))
-        sys.stdout.flush()
-        if not follow:
-            return
-        told = text
-        time.sleep(1)  # a log is asked for, again and again: nobody tells when it grows
+
+    async def show(objects: ByGateway) -> None:
+        told = ""
+        while True:
+            text = await objects.console_log(name, "", _LOG_LIMIT)
+            sys.stdout.write(_new_of(text, told))
+            sys.stdout.flush()
+            if not follow:
+                return
+            told = text
+            await asyncio.sleep(1)  # a log is asked for, again and again: nobody tells when it grows
+
+    asking(where, show)
 
 
 @app.command("events")
 def events(target: Target, namespace: Namespace = "", context: Context = "", kubeconfig: Kubeconfig = "") -> None:
     """Tell a VM's story."""
     where, name = cluster(kubeconfig, context, namespace), named(target)
-    query = {"fieldSelector": f"involvedObject.kind=VirtualServer,involvedObject.name={name}"}
-    answer = where.request("GET", f"/api/v1/namespaces/{where.namespace}/events", query=query).json()
-    for each in answer["items"]:
-        at = each.get("lastTimestamp") or each.get("eventTime")
-        out.print(f"{at}  {each['type']:8} {each['reason']:20} {each['message']}", markup=False)
+    stories.show(asking(where, lambda objects: objects.story(name)))
 
 
 @app.command("why")
 def why(target: Target, namespace: Namespace = "", context: Context = "", kubeconfig: Kubeconfig = "") -> None:
     """Say why a VM is as it is."""
     where, name = cluster(kubeconfig, context, namespace), named(target)
-    status = where.request("GET", where.path(name)).json().get("status", {})
-    if not status:
-        out.print(f"{name} is declared, and no worker has taken it up yet")
-        return
-    out.print(
-        f"{name} is {status.get('printableStatus')} ({status.get('reason')}): {status.get('message')}", markup=False
-    )
-    for each in status.get("conditions", []):
-        out.print(f"  {each['type']:16} {each['status']:8} {each['reason']:20} {each['message']}", markup=False)
+    reasons.show(name, asking(where, lambda objects: objects.findings(name)))
 
 
 @app.command("image-upload")
@@ -254,14 +246,18 @@ def image_upload(
 def guestinfo(target: Target, namespace: Namespace = "", context: Context = "", kubeconfig: Kubeconfig = "") -> None:
     """Print what a VM's guest tells of itself."""
     where, name = cluster(kubeconfig, context, namespace), named(target)
-    guest = where.request("GET", where.path(name)).json().get("status", {}).get("guest")
+    guest = dig(asking(where, lambda objects: objects.get(_VM, name)), "status", "guest")
     if not guest:
         raise Problem.wait("GuestSilent", "the guest has told nothing of itself (yet)", field=name)
     out.print_json(data=guest)
 
 
-def _to(where: Cluster, name: str, port: int) -> Opening:
-    return partial(where.channel, where.path(name, "portforward", str(port)))
+def _new_of(text: str, told: str) -> str:
+    """Return what of a log is new; the log's beginning may have been dropped, or it may be that of another power-on."""
+    if text.startswith(told):
+        return text.removeprefix(told)
+    tail = told[-_MARK:]
+    return text.partition(tail)[2] if tail in text else text
 
 
 def _ports(text: str) -> tuple[int, int]:

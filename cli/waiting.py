@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from cli.follow import failure, follow, holding
-from cli.options import DEFAULT_NAMESPACE, Machine, Namespace, Timeout
+from cli.options import Machine, Namespace, Timeout
 from cli.progress import show
 from cli.session import out, with_objects
+from cli.ways import Way
 from domain.problem import Problem
 from domain.status import ConditionType, PrintableStatus
 from manifests.registry import Kind, kind_called
-from runtime.objects import Objects
 from runtime.wait import until
 
 app = typer.Typer()
@@ -47,12 +47,12 @@ def wait(
             "--for", help="Ready, a printable status such as Stopped, or deleted.", callback=_aim, autocompletion=_aims
         ),
     ] = "Ready",
-    namespace: Namespace = DEFAULT_NAMESPACE,
+    namespace: Namespace = "",
     timeout: Timeout = 600.0,
 ) -> None:
     """Wait until a VM is where it is wanted, showing what it does meanwhile; a failure ends the wait."""
 
-    async def command(objects: Objects) -> None:
+    async def command(objects: Way) -> None:
         with deadline(_VM, name, timeout):
             async with asyncio.timeout(timeout):
                 if condition == _DELETED:
@@ -64,12 +64,12 @@ def wait(
     out.print(f"virtualserver/{name} {condition}")
 
 
-async def gone(objects: Objects, kind: Kind, name: str, namespace: str) -> None:
+async def gone(objects: Way, kind: Kind, name: str, namespace: str) -> None:
     """Return when there is no such object."""
 
     async def is_gone() -> bool:
         try:
-            await objects.describe(kind, name, namespace)
+            await objects.get(kind, name, namespace)
         except Problem as problem:
             if problem.reason != "NotFound":
                 raise
@@ -90,7 +90,7 @@ def deadline(kind: Kind, name: str, seconds: float) -> Iterator[None]:
         raise Problem.retry("Timeout", message, field=f"{kind.kind.lower()}/{name}") from error
 
 
-async def _reached(objects: Objects, name: str, namespace: str, condition: str) -> None:
+async def _reached(objects: Way, name: str, namespace: str, condition: str) -> None:
     with show(name) as progress:
         async for document, now in follow(objects, name, namespace):
             progress(now)

@@ -4,62 +4,29 @@ from collections.abc import Iterator
 
 import typer
 from rich.text import Text
-from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
-from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import WorkflowExecutionDescription
 
-from cli.follow import now
-from cli.options import DEFAULT_NAMESPACE, Machine, Namespace
+from cli.options import Machine, Namespace
 from cli.render import dig
-from cli.served import unserved
 from cli.session import out, with_objects
-from domain.model import Value
-from manifests.registry import kind_called
-from runtime.objects import Document, Objects
-from runtime.story import Line, tell
+from cli.ways import Findings
+from runtime.objects import Document
 
 app = typer.Typer()
 
-_VM = kind_called("virtualservers")
 _LATEST = 5
 """How many lines of trouble are told."""
 
 
-class Findings(Value):
-    """What is known of a VM.
-
-    doing:    what it does now, with its progress; missing: who is not there to do it, empty when nobody is missing.
-    attempt:  of its workflow task; more than one means that the worker cannot go on with its history. 0: none waits.
-    pending:  the steps under way; trouble: what went wrong in this run, oldest first.
-    """
-
-    document: Document
-    doing: str = ""
-    missing: str = ""
-    attempt: int = 0
-    pending: tuple[str, ...] = ()
-    trouble: tuple[Line, ...] = ()
-
-
 @app.command()
-def why(name: Machine, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+def why(name: Machine, namespace: Namespace = "") -> None:
     """Say why a VM is as it is: its status, its conditions, what it waits for, and the latest trouble."""
-    for line in told(name, with_objects(lambda objects: _find(objects, name, namespace))):
+    show(name, with_objects(lambda objects: objects.findings(name, namespace)))
+
+
+def show(name: str, found: Findings) -> None:
+    """Print what is known of a VM."""
+    for line in told(name, found):
         out.print(line)
-
-
-async def _find(objects: Objects, name: str, namespace: str) -> Findings:
-    description = await objects.describe(_VM, name, namespace)
-    document = await objects.get(_VM, name, namespace)
-    handle = objects.client.get_workflow_handle(description.id, run_id=description.run_id)
-    return Findings(
-        document=document,
-        doing=(await now(objects, document)).text,
-        missing=await unserved(objects, _VM, str(dig(document, "status", "placement", "hypervisor"))),
-        attempt=description.raw_description.pending_workflow_task.attempt,
-        pending=tuple(_pending(description)),
-        trouble=tuple([line async for line in tell([handle], objects.client.data_converter) if line.kind == "trouble"]),
-    )
 
 
 def told(name: str, found: Findings) -> Iterator[Text]:
@@ -106,17 +73,3 @@ def _stuck(found: Findings) -> str:
     return (
         f"its workflow cannot go on (attempt {found.attempt}): a fault of the worker's code, told in the worker's log"
     )
-
-
-def _pending(description: WorkflowExecutionDescription) -> Iterator[str]:
-    decision = description.raw_description.pending_workflow_task
-    if decision.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED:
-        yield f"its next decision, waits for a worker since {decision.scheduled_time.ToDatetime():%H:%M:%SZ}"
-    for each in description.raw_description.pending_activities:
-        after = f", after: {each.last_failure.message}" if each.last_failure.message else ""
-        yield f"{each.activity_type.name}, attempt {each.attempt}{_waits(each)}{after}"
-
-
-def _waits(pending: PendingActivityInfo) -> str:
-    scheduled = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    return ", waits for a worker" if scheduled else ""

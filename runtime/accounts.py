@@ -6,14 +6,15 @@ over a salt and the token. Whoever reads an Account, a history or a backup learn
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from typing import Any, Protocol
 
 from domain.access import EVERYWHERE, Grant, Role
 from domain.problem import Problem
 from manifests.account import Account
 from manifests.contract import ReplaceRequest
-from manifests.registry import kind_called, parse
+from manifests.registry import Kind, kind_called, parse
 from runtime.objects import Document, Objects
 
 PREFIX = "vmf_"
@@ -21,6 +22,20 @@ PREFIX = "vmf_"
 
 ADMIN = "admin"
 """The account that a new installation has."""
+
+
+class Keeper(Protocol):
+    """Where accounts are kept: the objects, or a gateway to them."""
+
+    async def create(self, document: Mapping[str, Any]) -> None:
+        """Create an object; Problem `AlreadyExists` when there is one."""
+
+    async def get(self, kind: Kind, name: str) -> Document:
+        """Return one object; Problem `NotFound` when there is none."""
+        ...
+
+    async def replace(self, document: Mapping[str, Any], request: ReplaceRequest) -> object:
+        """Declare an object anew; Problem `Conflict` when it is another one by now."""
 
 
 def new_token() -> str:
@@ -51,14 +66,14 @@ def account(name: str, token: str, grants: Iterable[Grant]) -> Document:
     }
 
 
-async def create(objects: Objects, name: str, grants: Iterable[Grant]) -> str:
+async def create(objects: Keeper, name: str, grants: Iterable[Grant]) -> str:
     """Create an account and return its token, which is kept nowhere; Problem `AlreadyExists` when there is one."""
     token = new_token()
     await objects.create(account(name, token, grants))
     return token
 
 
-async def renew(objects: Objects, name: str) -> str:
+async def renew(objects: Keeper, name: str) -> str:
     """Give an account another token and return it; the one before is worth nothing from now on."""
     kind = kind_called("accounts")
     document = await objects.get(kind, name)

@@ -6,16 +6,13 @@ import secrets
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
-
-from temporalio.client import Client, WorkflowFailureError
-from temporalio.exceptions import ApplicationError
 
 from domain.channel import Endpoint
 from domain.problem import Problem, Verdict
-from manifests.contract import LIFECYCLE_QUEUE, ChannelAnswer, ChannelRequest, WorkflowType
+from manifests.contract import ChannelAnswer, ChannelRequest, WorkflowType
 from manifests.registry import kind_called
 from runtime.certificates import trusting
+from runtime.nearby import answer
 from runtime.objects import Objects
 
 PATIENCE = timedelta(seconds=40)
@@ -46,27 +43,10 @@ async def dial(objects: Objects, name: str, namespace: str, endpoint: Endpoint, 
         port=port,
         ticket=sha256(secret.encode()).hexdigest(),
     )
-    answer = await _admitted(objects.client, request, f"{namespace}/{name}")
-    return await _connected(answer, secret, name)
-
-
-async def _admitted(client: Client, request: ChannelRequest, name: str) -> ChannelAnswer:
-    try:
-        answer: ChannelAnswer = await client.execute_workflow(
-            WorkflowType.CHANNEL,
-            request,
-            id=f"Channel/{name}/{uuid4()}",
-            task_queue=LIFECYCLE_QUEUE,
-            result_type=ChannelAnswer,
-            execution_timeout=PATIENCE,
-        )
-    except WorkflowFailureError as error:
-        refused = error.cause.__cause__  # of the activity
-        if isinstance(refused, ApplicationError):
-            raise Problem.retry(refused.type or "Refused", refused.message, field=name) from error
-        message = f"no worker let the channel in on {request.hypervisor}; start one (vmflow up), then repeat"
-        raise Problem.retry("Unavailable", message, field=name) from error
-    return answer
+    admitted = await answer(
+        objects.client, WorkflowType.CHANNEL, request, ChannelAnswer, about=f"{namespace}/{name}", within=PATIENCE
+    )
+    return await _connected(admitted, secret, name)
 
 
 async def _connected(answer: ChannelAnswer, secret: str, name: str) -> Streams:

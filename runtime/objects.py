@@ -61,7 +61,14 @@ LISTED_WITHIN = 10.0
 ANSWER_WITHIN = timedelta(seconds=10)
 """How long an operation waits for a worker to accept it."""
 
-CODES = {"Forbidden": 403, "NotFound": 404, "Conflict": 409, "InvalidManifest": 422, "Unavailable": 503}
+CODES = {
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "Conflict": 409,
+    "InvalidManifest": 422,
+    "Unavailable": 503,
+}
 """What Kubernetes' clients know refusals by: the HTTP status code of each reason."""
 
 
@@ -91,7 +98,7 @@ class Objects:
         if await self.ensure(document):
             return Applied.CREATED
         existing = await self.get(kind, manifest.metadata.name, manifest.namespace)
-        if _declaration(self.readable(existing)) == _declaration(declared):
+        if declaration(self.readable(existing)) == declaration(declared):
             return Applied.UNCHANGED
         await self.replace(declared, ReplaceRequest(manifest=declared, by=by))
         return Applied.CONFIGURED
@@ -135,11 +142,7 @@ class Objects:
         """
         kind, manifest = kind_of(document), parse(document)
         if not kind.editable:
-            raise Problem.terminal(
-                "Conflict",
-                f"is there already, declared otherwise, and a {kind.kind} is not edited; delete it, then apply again",
-                field=id_of(manifest),
-            )
+            raise not_edited(kind, id_of(manifest))
         before = await self.get(kind, manifest.metadata.name, manifest.namespace) if kind.kind == "Secret" else None
         declared = self._keyring.seal(manifest.document(), before)
         check_size(declared)
@@ -303,7 +306,16 @@ def _whole(document: object, execution: ListedExecution) -> Document:
     return {"kind": kind, **sent, "metadata": {**written, "name": name, **place, **added}}
 
 
-def _declaration(document: Mapping[str, Any]) -> Document:
+def not_edited(kind: Kind, object_id: str) -> Problem:
+    """Return why an object that is there is not declared otherwise."""
+    return Problem.terminal(
+        "Conflict",
+        f"is there already, declared otherwise, and a {kind.kind} is not edited; delete it, then apply again",
+        field=object_id,
+    )
+
+
+def declaration(document: Mapping[str, Any]) -> Document:
     """Return what people declare of an object, as this version writes it: older ones may have left defaults out."""
     written: Document = {name: value for name, value in document.items() if name != "status"}
     try:

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """Address of this machine at which the gateway and the command line reach its guests' consoles, screens and ports.
     The port is any free one; the channel is encrypted and takes a ticket."""
 
+    kubeconfig: Path | None = None
+    """Kubeconfig of the gateway that `vmflow` asks: as its user, and where no namespace is named, in its namespace. Not
+    set: `vmflow` talks to Temporal."""
+
     hypervisor: Literal["libvirt", "simulator", "none"] = "libvirt"
     """What `vmflow up` runs guests on here. `none`: this machine serves workflows only."""
 
@@ -95,7 +99,7 @@ class Settings(BaseSettings):
     """File of the keys that seal Secrets: base64 of 32 bytes a line, the first one seals. Everybody who serves the same
     objects needs the same one. Not set: `sealing.keys` in `home`, made by `vmflow up`."""
 
-    @field_validator("home", "key_file")
+    @field_validator("home", "key_file", "kubeconfig")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()

@@ -13,6 +13,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.model import Value
 from manifests.contract import OBJECT_MEMO
 
+REASONS = {"asked": "Requested", "step": "StepStarted", "done": "StepDone", "trouble": "StepFailed"}
+"""What Kubernetes' Events call the kinds of lines. One of kind `status` is called as the status it tells."""
+
 
 class Line(Value):
     """One line of the story. kind: `asked`, `step`, `done`, `trouble` or `status`; event: its number in the run."""

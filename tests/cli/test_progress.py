@@ -3,7 +3,7 @@
 import pytest
 
 from cli import progress
-from cli.follow import Now
+from cli.ways import Now
 from cli.progress import show
 
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.follow import failure
-from cli.why import Findings, told
+from cli.ways import Findings
+from cli.why import told
 from runtime.story import Line
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
