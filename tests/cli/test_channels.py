@@ -1,45 +1,19 @@
 """The console on a terminal, forwarded ports and pipes: `kubectl virt` by the gateway, `vmflow` without it."""
 
 import asyncio
-import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from domain.access import EVERYWHERE, Grant, Role
-from runtime import accounts, kubeconfig
+from tests.cli.saying import GATEWAY, TEMPORAL, WAYS, kubectl_virt, plugin
 from tests.e2e.tenant import Tenant
-from tests.image_server import ImageServer
-from tests.terminals import ROOT, Terminal, on_a_terminal
+from tests.terminals import Terminal, on_a_terminal
 
 pytestmark = pytest.mark.xdist_group("commands")
 
 ESCAPE = b"\x1d"
 VMFLOW, KUBECTL = "vmflow", "kubectl"
-
-
-@pytest.fixture
-async def variables(simulated: Tenant, tmp_path: Path) -> dict[str, str]:
-    """The environment in which both programs find the stack."""
-    token = await accounts.create(
-        simulated.objects, f"admin-{uuid4().hex[:8]}", [Grant(namespace=EVERYWHERE, role=Role.ADMIN)]
-    )
-    file = tmp_path / "kubeconfig"
-    kubeconfig.write(file, kubeconfig.document(simulated.stack.settings, "admin", token))
-    path = f"{ROOT / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**simulated.stack.settings.environment(), "KUBECONFIG": str(file), "PATH": path, "NO_COLOR": "1"}
-
-
-@pytest.fixture
-async def exposed(simulated: Tenant, images: ImageServer) -> Tenant:
-    """A namespace with one VM that runs and exposes a port, called web."""
-    await simulated.apply(simulated.vm(images.url + "/disk.qcow2", network={"tcp": [80]}))
-    await simulated.until_ready()
-    return simulated
+PROGRAMS = [(TEMPORAL, VMFLOW), (GATEWAY, VMFLOW), (GATEWAY, KUBECTL)]
 
 
 def console(program: str, tenant: Tenant) -> list[str]:
@@ -55,7 +29,7 @@ def attached(terminal: Terminal) -> None:
     assert terminal.raw
 
 
-@pytest.mark.parametrize("program", [VMFLOW, KUBECTL])
+@pytest.mark.parametrize(("way", "program"), PROGRAMS)
 async def test_a_console_takes_every_key_and_the_escape_gives_the_terminal_back(
     exposed: Tenant, variables: dict[str, str], program: str
 ) -> None:
@@ -98,24 +72,25 @@ async def test_a_guest_that_ends_gives_the_terminal_back(
         assert terminal.modes == before
 
 
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_vm_that_is_not_there_is_told_in_one_line(simulated: Tenant, variables: dict[str, str]) -> None:
     said = await simulated.vmflow("console", "nobody")
     assert (said.code, said.err.count("\n"), "NotFound" in said.err) == (1, 1, True), said
-    code, _, err = await kubectl_virt(variables, "console", "nobody", "-n", simulated.namespace)
-    assert (code, err.count("\n"), "NotFound" in err) == (1, 1, True), err
+    said = await kubectl_virt(variables, "console", "nobody", "-n", simulated.namespace)
+    assert (said.code, said.err.count("\n"), "NotFound" in said.err) == (1, 1, True), said
 
 
 async def test_what_is_piped_into_a_console_is_typed_and_its_answer_printed(
     exposed: Tenant, variables: dict[str, str]
 ) -> None:
-    code, out, _ = await kubectl_virt(variables, "console", "web", "-n", exposed.namespace, stdin="typed\n")
-    assert (code, "typed\n" in out) == (0, True), out
+    said = await kubectl_virt(variables, "console", "web", "-n", exposed.namespace, stdin="typed\n")
+    assert (said.code, "typed\n" in said.out) == (0, True), said
 
 
 async def test_a_pipe_carries_everything_both_ways(exposed: Tenant, variables: dict[str, str]) -> None:
     sent = "0123456789" * 100_000
     words = ("port-forward", "--stdio", "web", "80", "-n", exposed.namespace)
-    async with running(variables, *words) as program:
+    async with plugin(variables, *words) as program:
         assert program.stdin is not None
         assert program.stdout is not None
         program.stdin.write(sent.encode())
@@ -123,7 +98,7 @@ async def test_a_pipe_carries_everything_both_ways(exposed: Tenant, variables: d
 
 
 async def test_forwarded_ports_reach_the_guest_for_every_connection(exposed: Tenant, variables: dict[str, str]) -> None:
-    async with running(variables, "port-forward", "vm/web", "0:80", "-n", exposed.namespace) as program:
+    async with plugin(variables, "port-forward", "vm/web", "0:80", "-n", exposed.namespace) as program:
         assert program.stdout is not None
         line = (await program.stdout.readline()).decode()
         assert line.startswith("Forwarding from 127.0.0.1:")
@@ -138,7 +113,7 @@ async def test_forwarded_ports_reach_the_guest_for_every_connection(exposed: Ten
 async def test_a_port_that_is_not_exposed_is_told_and_forwarding_goes_on(
     exposed: Tenant, variables: dict[str, str]
 ) -> None:
-    async with running(variables, "port-forward", "vm/web", "0:81", "-n", exposed.namespace) as program:
+    async with plugin(variables, "port-forward", "vm/web", "0:81", "-n", exposed.namespace) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         port = int((await program.stdout.readline()).decode().split()[2].rpartition(":")[2])
@@ -147,37 +122,3 @@ async def test_a_port_that_is_not_exposed_is_told_and_forwarding_goes_on(
         writer.close()
         assert b"TCP port 81 is not exposed" in await program.stderr.readline()
         assert program.returncode is None
-
-
-@asynccontextmanager
-async def running(variables: dict[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the plugin meanwhile."""
-    program = await asyncio.create_subprocess_exec(
-        ROOT / "bin/kubectl-virt",
-        *arguments,
-        env={**os.environ, **variables},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield program
-    finally:
-        if program.returncode is None:
-            program.terminate()
-        await program.communicate()
-
-
-async def kubectl_virt(variables: dict[str, str], *arguments: str, stdin: str = "") -> tuple[int, str, str]:
-    """Run the plugin to its end; return its exit code, output and errors."""
-    program = await asyncio.create_subprocess_exec(
-        ROOT / "bin/kubectl-virt",
-        *arguments,
-        env={**os.environ, **variables},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await program.communicate(stdin.encode())
-    assert program.returncode is not None
-    return program.returncode, out.decode(), err.decode()

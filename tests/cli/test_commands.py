@@ -67,7 +67,6 @@ async def test_the_status_of_a_stack_that_does_not_run_ends_with_3(nowhere: Sett
         ("describe vs/web db", "every object is written as KIND/NAME"),
         ("wait web --for Redy", "nothing is ever 'Redy'"),
         ("stop images/debian", "images/debian is not a VM"),
-        ("console web", "use --log"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(command: str, says: str) -> None:

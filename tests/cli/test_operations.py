@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from runtime.objects import Document
-from tests.cli.saying import ME, error, is_one_line
+from tests.cli.saying import WAYS, is_about, is_one_line, me
 from tests.e2e.tenant import Tenant
 from tests.image_server import ImageServer
 
-pytestmark = pytest.mark.xdist_group("commands")
+pytestmark = [pytest.mark.xdist_group("commands"), pytest.mark.parametrize("way", WAYS)]
 
 
 def changed(web: Tenant, images: ImageServer, **spec: Any) -> Document:
@@ -44,10 +44,10 @@ async def test_a_live_operation_leaves_strategy_and_incarnation_alone(web: Tenan
 async def test_who_asked_last_is_told(web: Tenant) -> None:
     assert (await web.vmflow("pause", "web")).code == 0
     asked = (await web.until(lambda status: "lastOperation" in status, "the operation shows"))["lastOperation"]
-    assert (asked["operation"], asked["by"]) == ("pause", ME)
-    assert f"asked last:      pause by {ME} at {asked['at']}" in (await web.vmflow("why", "web")).out
-    assert f"pause by {ME} (request " in (await web.vmflow("events", "web")).out
-    assert f"pause by {ME}" in (await web.vmflow("get", "vs/web", "-o", "wide")).out
+    assert (asked["operation"], asked["by"]) == ("pause", me(web))
+    assert f"asked last:      pause by {me(web)} at {asked['at']}" in (await web.vmflow("why", "web")).out
+    assert f"pause by {me(web)} (request " in (await web.vmflow("events", "web")).out
+    assert f"pause by {me(web)}" in (await web.vmflow("get", "vs/web", "-o", "wide")).out
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,7 @@ async def test_an_operation_that_does_not_apply_is_a_conflict_with_the_reason(
 ) -> None:
     said = await web.vmflow(command, "vs/web")
     assert is_one_line(said, "Conflict"), said
-    assert said.err == f"{error('Conflict')}VirtualServer/{web.namespace}/web: {says}\n"
-    assert "409" in said.err
+    assert is_about(said, "Conflict", "409", "virtualserver", "web", says)
     assert "lastOperation" not in await web.status(), "a refused operation leaves no trace"
 
 
@@ -115,8 +114,7 @@ async def test_an_edit_of_what_a_vm_keeps_for_life_is_refused_by_its_field_and_o
     good["metadata"]["name"] = "other"
     said = await web.vmflow("apply", "-f", "-", stdin=yaml.safe_dump_all([bad, good]))
     assert (said.code, said.out) == (1, "virtualserver/other created\n")
-    told = f"VirtualServer/{web.namespace}/web: spec.runStrategy: immutable: use start and stop\n"
-    assert said.err == error("InvalidManifest") + told
+    assert is_about(said, "InvalidManifest", "web", "spec.runStrategy", "immutable: use start and stop")
 
 
 async def test_an_object_of_another_kind_is_not_edited(web: Tenant) -> None:

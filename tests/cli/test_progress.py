@@ -3,8 +3,8 @@
 import pytest
 
 from cli import progress
-from cli.ways import Now
 from cli.progress import show
+from cli.ways import Now
 
 
 class Clock:

@@ -13,7 +13,7 @@ from manifests.contract import workflow_id
 from manifests.registry import kind_called
 from runtime.objects import Document, Objects
 from tests.e2e import libvirt_host
-from tests.e2e.stacks import PrivateStack, Said, Status, eventually, open_workflows, terminate
+from tests.e2e.stacks import PrivateStack, Said, Status, eventually, open_workflows, terminate, vmflow
 
 VM, IMAGE = kind_called("virtualservers"), kind_called("images")
 
@@ -31,6 +31,7 @@ class Tenant:
     def __init__(self, stack: PrivateStack) -> None:
         self.stack = stack
         self.namespace = f"t{uuid4().hex[:8]}"
+        self.variables: dict[str, str] = {}
         self._words: set[str] = {self.namespace}
 
     @property
@@ -77,8 +78,9 @@ class Tenant:
         return workflow_id(VM.kind, name, self.namespace)
 
     async def vmflow(self, command: str, *arguments: str, stdin: str = "") -> Said:
-        """Run a command on this namespace."""
-        return await self.stack.vmflow(command, *arguments, "--namespace", self.namespace, stdin=stdin)
+        """Run a command on this namespace, with this tenant's environment variables."""
+        words = (command, *arguments, "--namespace", self.namespace)
+        return await vmflow(self.stack.settings, *words, stdin=stdin, **self.variables)
 
     async def status(self, name: str = "web") -> Status:
         status: Status = (await self.objects.get(VM, name, self.namespace)).get("status", {})
