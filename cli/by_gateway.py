@@ -19,7 +19,7 @@ from domain.channel import Endpoint
 from domain.problem import Problem
 from manifests.contract import DiscardAnswer, DiscardRequest, PowerAnswer, PowerRequest, ReplaceRequest, Update
 from manifests.registry import Kind, id_of, kind_called, kind_of, parse
-from runtime.objects import Applied, Document, declaration, not_edited
+from runtime.objects import Applied, Document, check_lasting, declaration, not_edited
 from runtime.story import REASONS, Line
 
 _VM = kind_called("virtualservers")
@@ -83,6 +83,7 @@ class ByGateway:
 
     async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
         """Send DELETE; the object goes when its workflow has given everything back."""
+        check_lasting(kind, name)
         await self._gateway.json("DELETE", self._at(kind, namespace, name))
 
     async def operate(self, update: Update, request: PowerRequest, name: str, namespace: str = "") -> PowerAnswer:

@@ -203,8 +203,7 @@ class Objects:
 
         Raises Problem.terminal `NotFound` when there is none, `Forbidden` for one that is never deleted.
         """
-        if name in kind.lasting:
-            raise Problem.terminal("Forbidden", f"the {kind.singular} {name!r} is never deleted", field=name)
+        check_lasting(kind, name)
         description = await self.describe(kind, name, namespace)
         try:
             await self._client.get_workflow_handle(description.id).signal(Signal.DELETE)
@@ -304,6 +303,12 @@ def _whole(document: object, execution: ListedExecution) -> Document:
     written = dict(metadata) if isinstance(metadata, Mapping) else {}
     place = {"namespace": namespace} if namespace else {}
     return {"kind": kind, **sent, "metadata": {**written, "name": name, **place, **added}}
+
+
+def check_lasting(kind: Kind, name: str) -> None:
+    """Raise Problem.terminal `Forbidden` for an object that is never deleted."""
+    if name in kind.lasting:
+        raise Problem.terminal("Forbidden", f"the {kind.singular} {name!r} is never deleted", field=name)
 
 
 def not_edited(kind: Kind, object_id: str) -> Problem:

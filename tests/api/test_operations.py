@@ -47,6 +47,15 @@ async def test_a_vm_is_operated_as_virtctl_does_it(admin: Talker, world: World) 
         assert (await last(world))["operation"] == operation
 
 
+async def test_the_answer_tells_the_run_strategy_from_now_on(admin: Talker, world: World) -> None:
+    for operation, strategy in (("stop", "Halted"), ("start", "Always")):
+        answer = await admin.http.put(machines(world.name, "vm", operation))
+        (cause,) = answer.json()["details"]["causes"]
+        assert (cause["field"], cause["message"]) == ("status.runStrategy", strategy)
+    tried = await admin.http.put(machines(world.name, "vm", "stop"), params={"dryRun": "All"})
+    assert (tried.status_code, "causes" in tried.json()["details"]) == (202, False)
+
+
 async def test_who_asked_is_written_down(admin: Talker, world: World) -> None:
     name = (await admin.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", {}))["status"]["userInfo"][
         "username"

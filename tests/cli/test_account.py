@@ -1,5 +1,6 @@
 """Accounts by the command line: created with a role, and given another token; by Temporal, and by a gateway."""
 
+import ssl
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,9 +31,8 @@ async def answered(tenant: Tenant, token: str, method: str = "GET", part: str = 
     """Return the code with which the gateway answers somebody with a token who asks for VMs of the namespace."""
     settings = tenant.stack.settings
     path = f"/apis/tensorstack.dev/v1beta1/namespaces/{tenant.namespace}/virtualservers{part}"
-    async with httpx.AsyncClient(
-        verify=str(settings.gateway_directory / "ca.crt"), base_url=settings.gateway_url
-    ) as http:
+    trusted = ssl.create_default_context(cafile=settings.gateway_directory / "ca.crt")
+    async with httpx.AsyncClient(verify=trusted, base_url=settings.gateway_url) as http:
         return (await http.request(method, path, headers={"Authorization": f"Bearer {token}"})).status_code
 
 

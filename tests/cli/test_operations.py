@@ -80,6 +80,28 @@ async def test_applying_the_same_again_changes_nothing(web: Tenant, images: Imag
     assert (await web.status())["observedGeneration"] == 1
 
 
+async def test_the_namespace_that_is_always_there_is_not_deleted(simulated: Tenant) -> None:
+    said = await simulated.vmflow("delete", "ns", "default")
+    assert is_one_line(said, "Forbidden"), said
+    assert said.err.endswith("default: the namespace 'default' is never deleted\n")
+
+
+async def test_what_teams_declare_is_created_once_and_configured_when_it_differs(web: Tenant) -> None:
+    head = {"metadata": {"name": "settings", "namespace": web.namespace}, "apiVersion": "v1"}
+    declared: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("ConfigMap", {"data": {"a": "1"}}, "created"),
+        ("ConfigMap", {"data": {"a": "2"}}, "configured"),
+        ("Secret", {"data": {"password": "aHVudGVyMg=="}}, "created"),
+        ("Secret", {"stringData": {"password": "hunter3"}}, "configured"),
+    )
+    for kind, body, word in declared:
+        for told in (word, "unchanged"):
+            said = await web.vmflow("apply", "-f", "-", stdin=yaml.safe_dump({**head, "kind": kind, **body}))
+            assert (said.code, said.out) == (0, f"{kind.lower()}/settings {told}\n"), said
+    for kind in ("cm", "secret"):
+        assert (await web.vmflow("delete", kind, "settings")).code == 0
+
+
 async def test_an_edit_is_a_new_generation_and_reaches_a_running_guest_as_far_as_it_can(
     web: Tenant, images: ImageServer
 ) -> None:

@@ -121,13 +121,16 @@ async def until_line(stream: asyncio.StreamReader, mark: bytes) -> None:
             assert line
 
 
+LINES = "".join(f"line {number}\n" for number in range(500))
+
+
 @pytest.mark.parametrize(
     ("told", "text", "new"),
     [
         ("", "abc", "abc"),
         ("abc", "abcdef", "def"),
         ("abc", "abc", ""),
-        ("x" * 9 + "y" * 2000, "y" * 1500 + "z", "z"),
+        (f"dropped {LINES}", f"{LINES}new", "new"),
         ("the first life", "another", "another"),
     ],
 )
