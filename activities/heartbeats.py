@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from temporalio import activity
 from temporalio.exceptions import CancelledError
@@ -34,7 +34,8 @@ def heartbeating(details: Callable[[], tuple[object, ...]] = tuple) -> Iterator[
 
     def beating() -> None:
         while not done.wait(INTERVAL):
-            activity.heartbeat(*details())
+            with suppress(TimeoutError):  # a worker too busy to take this one may take the next
+                activity.heartbeat(*details())
 
     thread = threading.Thread(target=context.run, args=(beating,), name="heartbeat", daemon=True)
     thread.start()

@@ -17,7 +17,7 @@ def ensure_replayable(settings: Settings) -> None:
         raise Problem.terminal(
             "OtherHistories",
             f"{settings.database} holds objects of another version of vmflow, which this one cannot take over; delete "
-            f"them with the version that made them and remove {settings.database.parent}, or set VMFLOW_HOME to another "
-            "folder",
+            f"them with the version that made them and remove {settings.database.parent}, or set VMFLOW_HOME to "
+            "another folder",
             field=str(settings.database),
         )

@@ -12,6 +12,7 @@ from tests.crash import haste
 from tests.crash.crews import Played
 from tests.crash.explorer import Explorer, Run
 from tests.crash.installation import Hire, installed
+from tests.crash.killed import Killed
 from tests.crash.telling import EXPLORED, FAILED, pytest_sessionfinish, report
 from tests.disks import empty_qcow2
 from tests.image_server import ImageServer
@@ -59,8 +60,8 @@ async def explorers(hurried: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def explorer(explorers: Explorers) -> Explorer:
-    """An explorer whose workers are played in this process."""
-    return explorers()
+    """An explorer whose workers are played in this process, but for those that must be real."""
+    return explorers(processes=explorers(Killed, at_once=1))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Leads lives and strikes them: once cleanly, to learn where a life comes by, then once for every point."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from tests.crash.evidence import breaches
 from tests.crash.host import Host
 from tests.crash.installation import Installation
 from tests.crash.lives import ACTS, GONE, LIVES, OF_PROCESSES, Act, Expected, Player
-from tests.crash.points import Place, Point, points
+from tests.crash.points import Place, Point, needs_a_process, points
 
 _POLL = 0.2
 """Seconds between two looks."""
@@ -37,11 +37,22 @@ class Run:
     def failed(self) -> bool:
         return bool(self.findings)
 
+    @property
+    def diverted(self) -> bool:
+        """The first of two strikes made the life go another way, on which there was no room for the second."""
+        return len(self.strikes) > len(self.fired) > 0 and self.findings == (unstruck(self.fired),)
+
+
+def unstruck(fired: Iterable[Point]) -> str:
+    """Return the finding that not every fault has struck."""
+    return f"proof: struck were {', '.join(map(str, fired)) or 'none'}"
+
 
 class Explorer:
     """Explores lives over a number of installations, one life at a time in each.
 
-    patience: seconds after which neighbours of a VM at rest must agree.
+    patience:  seconds after which neighbours of a VM at rest must agree.
+    processes: leads the lives in which only a real process can be struck.
     """
 
     def __init__(
@@ -50,8 +61,10 @@ class Explorer:
         *,
         at_once: int,
         patience: float = 20.0,
+        processes: "Explorer | None" = None,
     ) -> None:
         self._install = install
+        self._processes = processes
         self._patience = patience
         self._room = asyncio.Semaphore(at_once)
         self._idle: list[tuple[Installation, AsyncExitStack]] = []
@@ -62,6 +75,8 @@ class Explorer:
 
         An installation in which a life failed is used no more: what was left there is not the next life's.
         """
+        if self._processes is not None and any(map(needs_a_process, strikes)):
+            return await self._processes.lead(life, *strikes)
         async with self._room:
             installation, opened = self._idle.pop() if self._idle else await self._open()
             self._number += 1
@@ -137,11 +152,14 @@ class _Living:
 
     async def _proof(self) -> list[str]:
         """See that every fault has struck, those included that strike when all is over."""
-        await until(self._stage.settled, every=_POLL)
+        self._stage.end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                await until(self._stage.settled, every=_POLL)
         fired = self._stage.fired
         if sorted(fired) == sorted(self._strikes):
             return []
-        return [f"proof: struck were {', '.join(map(str, fired)) or 'none'}"]
+        return [unstruck(fired)]
 
     async def _breaches(self) -> list[str]:
         history = await self._vm().fetch_history()

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TaskQueueType
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, WorkflowHistory
+from temporalio.service import RPCError, RPCStatusCode
 
-from manifests.contract import SEARCH_ATTRIBUTES
+from manifests.contract import LIFECYCLE_QUEUE, SEARCH_ATTRIBUTES
 from runtime.client import connect, ensure_search_attributes
+from runtime.pollers import last_poll
 from runtime.settings import Settings
 from runtime.wait import until
 from tests.crash.crews import Crew, Played, Post
@@ -26,6 +28,8 @@ from tests.world import PATIENCE, World
 Hire = Callable[[Post, Reach], Crew]
 """Gives a worker that has not started yet."""
 
+_ATTEMPTS = 5
+"""How often a worker is sent to a post; a busy server refuses one or another."""
 _POLL = 0.05
 """Seconds between two looks at the server."""
 
@@ -51,15 +55,27 @@ class Installation:
         """Put a worker to every post that has none."""
         for role in Role:
             if role not in self._crews:
-                post = Post(
-                    role=role,
-                    address=self._settings.temporal_address,
-                    namespace=self.client.namespace,
-                    hypervisor=self.world.spec(),
-                )
-                crew = self._hire(post, self._reach)
-                self._crews[role] = crew
+                await self._fill(role)
+
+    async def _fill(self, role: Role) -> None:
+        """Put a worker to a post. One that cannot come to work is replaced, as whoever supervises it would."""
+        post = Post(
+            role=role,
+            address=self._settings.temporal_address,
+            namespace=self.client.namespace,
+            hypervisor=self.world.spec(),
+        )
+        for attempt in range(_ATTEMPTS):
+            crew = self._crews[role] = self._hire(post, self._reach)
+            try:
                 await crew.start()
+            except (RuntimeError, RPCError):
+                if self._crews.get(role) is not crew:  # killed meanwhile, and replaced already
+                    return
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
     def crash(self, *roles: Role, revive: bool = True) -> None:
         """Kill the workers of these posts, and put fresh ones to all that are empty.
@@ -95,6 +111,17 @@ class Installation:
         return await self.stage.reach(sight, cue)
 
 
+async def _known(client: Client) -> bool:
+    """Tell whether every part of the server has heard of a new namespace: until then, workers are sent away."""
+    try:
+        await last_poll(client, LIFECYCLE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
 def _acknowledged(history: WorkflowHistory) -> set[str]:
     """Return the ids of the activities whose results are in a history."""
     scheduled: dict[int, str] = {}
@@ -125,6 +152,8 @@ async def installed(
     own = settings.model_copy(update={"temporal_namespace": namespace})
     client = await connect(own)
     await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
+    async with asyncio.timeout(PATIENCE):
+        await until(lambda: _known(client), every=_POLL)
     world = World(client, directory, server)
     installation = Installation(own, client, world, hire)
     await installation.staff()

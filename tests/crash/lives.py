@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from domain.guest import Power
+from domain.problem import Problem
 from drivers.simulator.control import Control
 from manifests.contract import ReplaceRequest, Update
 from manifests.registry import kind_called
@@ -174,11 +175,23 @@ def _delete_when(place: str, do: Do) -> Do:
 
 
 async def _delete_image(player: Player) -> None:
-    """Delete the image nobody needs any more."""
-    await player.world.handle(player.name).result()
-    for image in await player.world.images():
-        if image["spec"]["source"]["http"]["url"].endswith(_image(player)):
-            await player.world.objects.delete(kind_called("images"), image["metadata"]["name"], player.world.name)
+    """Delete the image nobody needs any more, and wait until it knows."""
+    world, kind = player.world, kind_called("images")
+    await world.handle(player.name).result()
+    (name,) = [
+        image["metadata"]["name"]
+        for image in await world.images()
+        if image["spec"]["source"]["http"]["url"].endswith(_image(player))
+    ]
+    await world.objects.delete(kind, name, world.name)
+
+    async def known() -> bool:
+        try:
+            return "deletionTimestamp" in (await world.objects.get(kind, name, world.name))["metadata"]
+        except Problem as problem:
+            return problem.reason == "NotFound"
+
+    await until(known, every=0.05)
 
 
 def _runs(do: Do, *, power_ons: int = 0, reboots: int = 0, cpus: int = 0) -> Act:

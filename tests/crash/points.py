@@ -85,6 +85,16 @@ KINDS: dict[tuple[Level, Moment], tuple[Kind, ...]] = {
 reply is lost on that way only with its worker."""
 
 
+_LOCKED = {"remove_image"}
+"""Activities that hold an image's lock at their inner steps."""
+
+
+def needs_a_process(point: Point) -> bool:
+    """Tell whether only a real process can be struck so: a thread goes on holding the lock that death lets go of."""
+    activity, _, call = point.step.partition("/")
+    return point.kind is Kind.CRASH and bool(call) and activity.partition("#")[0] in _LOCKED
+
+
 def points(reached: Iterable[Place]) -> list[Point]:
     """Return every point of a life that came by these places, in its order."""
     return [Point(step, moment, kind) for step, moment, level in reached for kind in KINDS[level, moment]]

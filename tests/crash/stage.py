@@ -68,6 +68,13 @@ class Stage:
         """Return whether nothing that was begun is still to come."""
         return not (self._repeating or self._withholding or [each for each in self._crashing if not each.done()])
 
+    def end(self) -> None:
+        """The VM is gone: an answer that is still withheld is lost for good, as nobody asks for it again."""
+        for withheld, again in self._withholding.values():
+            self.fired.append(withheld)
+            again.set()
+        self._withholding.clear()
+
     def close(self) -> None:
         """Let go of everything that is held up or was left behind: the life is over."""
         self._over.set()
@@ -93,7 +100,7 @@ class Stage:
                 self.fired.append(self._repeating.pop(step))
             case Cue.LATE if step in self._repeating:
                 await self._acknowledged(sight)
-            case Cue.LATE:
+            case Cue.LATE if step in self._withholding:
                 await self._withholding[step][1].wait()
         return Order.GO
 

@@ -93,8 +93,11 @@ class _Inbound(ActivityInboundInterceptor):
             case Order.FAIL:
                 raise _failure(sight)
             case Order.RACE:
-                result, _ = await asyncio.gather(*(self.next.execute_activity(input) for _ in range(2)))
+                calls = [asyncio.create_task(self.next.execute_activity(input)) for _ in range(2)]
+                await asyncio.wait(calls)
                 await self._reach(sight, Cue.REPEATED)
+                calls[1].exception()  # one of the two may be refused, and is then made again
+                result = await calls[0]
             case _:
                 result = await self.next.execute_activity(input)
         match await self._reach(sight, Cue.AFTER):

@@ -141,7 +141,7 @@ async def test_a_database_of_a_version_with_other_histories_is_refused(settings:
     note = bare.database.with_name("histories")
     for other in (lambda: note.write_text("1\n"), note.unlink):
         other()
-        with pytest.raises(Problem, match="another version of vmflow.*VMFLOW_HOME") as refused:
+        with pytest.raises(Problem, match=r"another version of vmflow.*VMFLOW_HOME") as refused:
             await Stack(bare).up(print)
         assert (refused.value.reason, refused.value.field) == ("OtherHistories", str(bare.database))
     assert not Processes(bare.home).running("temporal")
