@@ -81,6 +81,7 @@ class Explorer:
             installation, opened = self._idle.pop() if self._idle else await self._open()
             self._number += 1
             run = await _Living(installation, life, strikes, f"vm{self._number}", self._patience).live()
+            installation.bury()
             if run.failed:
                 await opened.aclose()
             else:

@@ -45,6 +45,7 @@ class Installation:
         self.stage = self.new_stage()
         self._crews: dict[Role, Crew] = {}
         self._graves: list[Crew] = []
+        self._burying: list[asyncio.Task[None]] = []
         self._reviving: set[asyncio.Task[None]] = set()
 
     def new_stage(self, strikes: Sequence[Point] = ()) -> Stage:
@@ -80,7 +81,7 @@ class Installation:
     def crash(self, *roles: Role, revive: bool = True) -> None:
         """Kill the workers of these posts, and put fresh ones to all that are empty.
 
-        The dead are buried at the end: they hear and change nothing, but take their time.
+        The dead hear and change nothing, but take their room until they are buried.
         """
         for role in roles:
             if (crew := self._crews.pop(role, None)) is not None:
@@ -91,11 +92,17 @@ class Installation:
             self._reviving.add(task)
             task.add_done_callback(self._reviving.discard)
 
+    def bury(self) -> None:
+        """Bury the dead of a life that is over, while the next ones are led."""
+        self._burying += [asyncio.create_task(crew.leave()) for crew in self._graves]
+        self._graves.clear()
+
     async def close(self) -> None:
         """Let all workers go, the dead as well."""
         self.stage.close()
         await asyncio.gather(*self._reviving)
-        await asyncio.gather(*(crew.leave() for crew in [*self._crews.values(), *self._graves]))
+        self.bury()
+        await asyncio.gather(*self._burying, *(crew.leave() for crew in self._crews.values()))
 
     async def acknowledged(self, sight: Sight) -> None:
         """Wait until the server has the result of an activity."""

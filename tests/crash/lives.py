@@ -1,7 +1,7 @@
 """The lives that are led: acts, and the acts that make a life. One operation more is one row more in each table."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from domain.guest import Power
@@ -175,23 +175,20 @@ def _delete_when(place: str, do: Do) -> Do:
 
 
 async def _delete_image(player: Player) -> None:
-    """Delete the image nobody needs any more, and wait until it knows."""
+    """Delete the image nobody needs any more, and wait until it is going; one that never came goes by itself."""
     world, kind = player.world, kind_called("images")
     await world.handle(player.name).result()
-    (name,) = [
-        image["metadata"]["name"]
-        for image in await world.images()
-        if image["spec"]["source"]["http"]["url"].endswith(_image(player))
-    ]
-    await world.objects.delete(kind, name, world.name)
 
-    async def known() -> bool:
-        try:
-            return "deletionTimestamp" in (await world.objects.get(kind, name, world.name))["metadata"]
-        except Problem as problem:
-            return problem.reason == "NotFound"
+    async def going() -> bool:
+        for image in await world.images():
+            name, metadata = image["metadata"]["name"], image["metadata"]
+            if image["spec"]["source"]["http"]["url"].endswith(_image(player)) and "deletionTimestamp" not in metadata:
+                with suppress(Problem):  # gone since
+                    await world.objects.delete(kind, name, world.name)
+                return False
+        return True
 
-    await until(known, every=0.05)
+    await until(going, every=0.1)
 
 
 def _runs(do: Do, *, power_ons: int = 0, reboots: int = 0, cpus: int = 0) -> Act:
