@@ -11,7 +11,7 @@ from lxml import etree
 from domain.guest import Forward, GuestPlan
 from drivers.libvirt import forwarding, ports
 from drivers.libvirt.errors import is_code
-from drivers.libvirt.guest_info import SILENCE
+from drivers.libvirt.guest_info import silent
 from drivers.libvirt.live import unless_ended
 from drivers.libvirt.metadata import CONFIG, LIVE, configured, write_guest
 from drivers.libvirt.networks import Link, UserLink
@@ -83,7 +83,7 @@ class Fitting:
         try:
             self._domain.setVcpusFlags(wanted, libvirt.VIR_DOMAIN_VCPU_GUEST)
         except libvirt.libvirtError as error:
-            if not is_code(error, *SILENCE, *_REFUSED):
+            if not (silent(error) or is_code(error, *_REFUSED)):
                 raise
             return False
         return True

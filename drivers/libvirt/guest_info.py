@@ -19,7 +19,7 @@ _AGENT_SECONDS = 1
 _ASKED = (
     libvirt.VIR_DOMAIN_GUEST_INFO_OS | libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME | libvirt.VIR_DOMAIN_GUEST_INFO_INTERFACES
 )
-SILENCE = (
+_SILENCE = (
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
     libvirt.VIR_ERR_AGENT_UNSYNCED,
     libvirt.VIR_ERR_OPERATION_INVALID,
@@ -53,6 +53,15 @@ def guest_info(connection: libvirt.virConnect, domain: libvirt.virDomain, seen: 
     )
 
 
+def silent(error: libvirt.libvirtError) -> bool:
+    """Tell whether an error means no more than that the agent does not answer.
+
+    One of the system, out of the QEMU driver, is the agent's connection: it broke as its guest went.
+    """
+    broke = is_code(error, libvirt.VIR_ERR_SYSTEM_ERROR) and error.get_error_domain() == libvirt.VIR_FROM_QEMU
+    return broke or is_code(error, *_SILENCE)
+
+
 def usable(addresses: Iterable[str]) -> tuple[str, ...]:
     """Return the addresses somebody else can use, IPv4 first, each once."""
     parsed = {ip_address(text) for text in addresses}
@@ -66,7 +75,7 @@ def _agent_version(domain: libvirt.virDomain, incarnation: str) -> str:
         try:
             told = libvirt_qemu.qemuAgentCommand(domain, json.dumps({"execute": "guest-info"}), _AGENT_SECONDS, 0)
         except libvirt.libvirtError as error:
-            if not is_code(error, *SILENCE):
+            if not silent(error):
                 raise
             return ""
         if len(_VERSIONS) >= _VERSIONS_KEPT:
@@ -80,7 +89,7 @@ def _ask_agent(domain: libvirt.virDomain) -> dict[str, object]:
         domain.agentSetResponseTimeout(_AGENT_SECONDS)
         told: dict[str, object] = domain.guestInfo(_ASKED)
     except libvirt.libvirtError as error:
-        if not is_code(error, *SILENCE):
+        if not silent(error):
             raise
         _LOG.debug("the agent of %s does not answer: %s", domain.name(), error)
         return {}

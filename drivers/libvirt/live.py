@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import libvirt
 
 from drivers.libvirt.errors import is_code
-from drivers.libvirt.guest_info import SILENCE
+from drivers.libvirt.guest_info import silent
 from drivers.libvirt.metadata import write_reboot
 from drivers.libvirt.sight import Sight
 
@@ -61,7 +61,7 @@ def _ask_agent(domain: libvirt.virDomain) -> bool:
     try:
         domain.reboot(libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT)
     except libvirt.libvirtError as error:
-        if not is_code(error, *SILENCE):
+        if not silent(error):
             raise
         _LOG.info("the agent of %s does not reboot it; the power button is pressed: %s", domain.name(), error)
         return False
