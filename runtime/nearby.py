@@ -44,7 +44,7 @@ async def answer(  # noqa: PLR0913 - each is one thing a question says
         refused = error.cause.__cause__  # of the activity
         if isinstance(refused, ApplicationError):
             raise Problem.retry(refused.type or "Refused", refused.message, field=about) from error
-        message = f"no worker answered near {request.hypervisor}; start one (vmflow up), then repeat"
+        message = f"no worker of hypervisor {request.hypervisor} answered; start one (vmflow up), then repeat"
         raise Problem.retry("Unavailable", message, field=about) from error
     return answered
 

@@ -13,7 +13,7 @@ from runtime.objects import Objects
 
 async def test_a_question_that_no_worker_answers_ends_and_says_what_to_do(client: Client) -> None:
     question = ConsoleRequest(hypervisor="far", uid="u-1", limit=1)
-    with pytest.raises(Problem, match="near far; start one") as refused:
+    with pytest.raises(Problem, match="hypervisor far answered; start one") as refused:
         await answer(client, WorkflowType.CONSOLE, question, str, about="team/web", within=timedelta(seconds=1))
     problem = refused.value
     assert (problem.reason, problem.verdict, problem.field) == ("Unavailable", Verdict.RETRY, "team/web")

@@ -78,6 +78,6 @@ async def test_where_nobody_serves_the_hypervisor_the_dial_says_so(world: World)
         await world.until_status("Running")
     problem = await refused(world)
     assert (problem.reason, problem.verdict) == ("Unavailable", Verdict.RETRY)
-    assert "no worker let the channel in" in problem.message
+    assert f"no worker of hypervisor {world.name} answered" in problem.message
     async with world.near():
         await world.delete()
