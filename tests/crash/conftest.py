@@ -23,7 +23,7 @@ __all__ = ["pytest_sessionfinish"]
 Tell = Callable[[Sequence[Run]], None]
 Explorers = Callable[..., Explorer]
 
-AT_ONCE = 12
+AT_ONCE = 8
 """Lives that one test process leads at the same time."""
 
 _THREADS = 256

@@ -23,6 +23,8 @@ SERVER = {"history.defaultWorkflowTaskTimeout": '"3s"'}
 
 _ONCE_A_MOMENT = timedelta(milliseconds=300)
 _WATCHED = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_interval=timedelta(milliseconds=200))
+_A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=6)
+"""More often than a busy machine is late with its heartbeats."""
 _endless, _errand = options.endless, options.errand
 
 
@@ -39,7 +41,7 @@ def _hasty_errand(summary: str) -> LocalActivityConfig:
 HASTE: tuple[tuple[object, str, object], ...] = (
     (options, "HEARTBEAT", timedelta(seconds=2)),
     (options, "NOBODY_SERVES", timedelta(seconds=20)),
-    (options, "A_FEW_TIMES", RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=3)),
+    (options, "A_FEW_TIMES", _A_FEW_TIMES),
     (options, "FIRST_RETRY", timedelta(milliseconds=500)),
     (options, "RECONNECT", timedelta(seconds=1)),
     (options, "endless", _always_watching),
