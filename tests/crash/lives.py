@@ -260,6 +260,9 @@ LIVES: dict[str, Life] = {
     ),
 }
 
+RACES = frozenset(name for name, life in LIVES.items() if any(act.endswith("-and-delete") for act in life.acts))
+"""Lives in which two things happen at once: which step comes next is a matter of who was first."""
+
 OF_PROCESSES: dict[str, Life] = {
     act: Life((act, "delete", "delete-image"), (act,)) for act in ACTS if act.startswith("import, killed")
 }

@@ -51,11 +51,11 @@ class ChannelsContract(ContractBase):
         self.until(driver, plan.uid, lambda seen: bool(seen.guest.addresses))
 
         def greets() -> bool:
-            with suppress(ConnectionError):  # an address comes before whoever listens there
-                with closing(driver.open_channel(plan.uid, endpoint=Endpoint.PORT, port=22)) as port:
-                    port.settimeout(_PATIENCE)
-                    port.sendall(b"SSH-2.0-contract\r\n")
-                    return port.recv(7) == b"SSH-2.0"
+            port = driver.open_channel(plan.uid, endpoint=Endpoint.PORT, port=22)
+            with closing(port), suppress(ConnectionError):  # an address comes before whoever listens there
+                port.settimeout(_PATIENCE)
+                port.sendall(b"SSH-2.0-contract\r\n")
+                return port.recv(7) == b"SSH-2.0"
             return False
 
         eventually(greets, within=self.patience, what="the SSH server greets")
