@@ -173,7 +173,7 @@ def reboot(db: sqlite3.Connection, uid: str) -> bool:
     """Boot a guest again within its incarnation, in the time its latest boot took; return whether it runs."""
     now = time.time()
     done = db.execute(
-        "UPDATE guests SET booting = :now, listens = :now + listens - booting, reboots = reboots + 1"
+        "UPDATE guests SET booting = :now, listens = :now + (listens - booting), reboots = reboots + 1"
         " WHERE uid = :uid AND NOT paused AND ends > :now",
         {"uid": uid, "now": now},
     )
