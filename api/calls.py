@@ -114,6 +114,14 @@ class Call:
         return scope_of(namespace, name, namespaced=self.resource.namespaced)._replace(about=about)
 
 
+def dry(said: Mapping[str, object]) -> bool:
+    """Tell whether the options in a body ask for a dry run. Raises the refusal of another value than `All`."""
+    asked = said.get("dryRun") or []
+    if asked not in ([], ["All"]):
+        raise invalid_option("dryRun", "Unsupported value: supported values: All")
+    return bool(asked)
+
+
 def invalid_option(name: str, why: str) -> Refusal:
     """Refuse an option, in Kubernetes' words."""
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", f"{name}: Invalid value: {why}")

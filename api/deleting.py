@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.answers import answer, listed, respond
 from api.cache import Document
-from api.calls import invalid_option
+from api.calls import dry, invalid_option
 from api.errors import success
 from api.reading import Part, key_of
 from api.receiving import options
@@ -31,7 +31,7 @@ async def delete(work: Work) -> Response:
     call, asked = work.call, await _options(work)
     live = await work.gateway.store.get(work.served, call.key)
     _check_preconditions(work, live, asked)
-    left = live if _dry(work, asked) else await _deleted(work, live)
+    left = live if dry(asked) or work.call.dry else await _deleted(work, live)
     if left is None:
         return respond(success(call.resource, call.address.name, live["metadata"].get("uid", "")))
     return answer(call, left)
@@ -42,7 +42,7 @@ async def delete_collection(work: Work) -> Response:
     asked = await _options(work)
     query = work.call.listed()
     found = await work.gateway.snapshots.read(work.served.poller, query)
-    if not _dry(work, asked):
+    if not (dry(asked) or work.call.dry):
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(document: Document) -> None:
@@ -73,16 +73,9 @@ async def _options(work: Work) -> dict[str, Any]:
     """Return the DeleteOptions in the body."""
     found = await options(work.request)
     policy = found.get("propagationPolicy") or work.call.query.get("propagationPolicy") or "Background"
-    if policy not in _PROPAGATION:
+    if not isinstance(policy, str) or policy not in _PROPAGATION:
         raise invalid_option("propagationPolicy", f"supported values: {', '.join(sorted(_PROPAGATION))}")
     return found
-
-
-def _dry(work: Work, found: dict[str, Any]) -> bool:
-    asked = found.get("dryRun") or []
-    if asked not in ([], ["All"]):
-        raise invalid_option("dryRun", "Unsupported value: supported values: All")
-    return bool(asked) or work.call.dry
 
 
 def _check_preconditions(work: Work, live: Document, found: dict[str, Any]) -> None:
@@ -91,7 +84,7 @@ def _check_preconditions(work: Work, live: Document, found: dict[str, Any]) -> N
         raise bad_request("preconditions: an object with uid and resourceVersion is wanted")
     for name, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
         is_now = live["metadata"].get(name)
-        if wanted.get(name) not in {None, "", is_now}:
+        if wanted.get(name) not in (None, "", is_now):
             raise _failed(work, word, wanted[name], is_now)
 
 

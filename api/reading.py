@@ -98,7 +98,7 @@ class Snapshots:
         try:
             token: Mapping[str, object] = json.loads(base64.urlsafe_b64decode(query.continued.encode()))
             name, start = str(token["of"]), int(str(token["from"]))
-        except (binascii.Error, ValueError, KeyError, TypeError):
+        except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
             raise bad_request("continue key is not valid: it is not one this server gave") from None
         rest = self._kept.get(name)
         if rest is None or clock() - rest.at > SNAPSHOT_SECONDS or start < 0:

@@ -36,7 +36,7 @@ class Subresource:
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
 
-_REQUEST_ID = {"requestId": {"type": "string", "description": "The same request twice is one request."}}
+_REQUEST_ID = {"request": {"type": "string", "description": "The same request twice is one request."}}
 _FORCE = {**_REQUEST_ID, "force": {"type": "boolean", "description": "Power off without asking the guest."}}
 _OPERATE = ("create", "update")
 _CONNECT = ("create", "get")

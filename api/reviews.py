@@ -110,7 +110,7 @@ async def review(request: Request, who: Caller, resource: Resource, known: Itera
 def _access(who: Caller, spec: Document, known: tuple[Resource, ...]) -> Document:
     path = spec.get("nonResourceAttributes")
     if isinstance(path, dict):
-        return {"allowed": path.get("verb") in {"get", "head"}, "reason": "who is known may read what is described"}
+        return {"allowed": path.get("verb") in ("get", "head"), "reason": "who is known may read what is described"}
     asked = spec.get("resourceAttributes")
     if not isinstance(asked, dict):
         raise bad_request("spec: exactly one of nonResourceAttributes or resourceAttributes must be specified")

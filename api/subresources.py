@@ -7,6 +7,7 @@ a WebSocket's handler takes the socket and the work, when who asks is known and 
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
 from starlette.responses import PlainTextResponse, Response
@@ -14,7 +15,7 @@ from starlette.websockets import WebSocket
 
 from api import verbs
 from api.answers import respond
-from api.calls import invalid_option
+from api.calls import dry, invalid_option
 from api.errors import Cause, success
 from api.receiving import options
 from api.refusals import bad_request, conflict
@@ -50,8 +51,9 @@ async def operate(work: Work, *, update: Update) -> Response:
 
     The answer's details say which run strategy the VM has from now on: reading the VM may tell only a moment later.
     """
-    asked, store = await _asked(work), work.gateway.store
-    told = None if work.call.dry else await store.operate(work.served, work.call.key, update, asked)
+    said, store = await _said(work), work.gateway.store
+    asked, tried = _asked(work, said), dry(said) or work.call.dry
+    told = None if tried else await store.operate(work.served, work.call.key, update, asked)
     live = await store.get(work.served, work.call.key)
     done = success(work.call.resource, work.call.address.name, live["metadata"].get("uid", ""))
     if told:
@@ -82,16 +84,24 @@ async def stream(work: Work) -> Response:
     raise bad_request("Upgrade request required")
 
 
-async def _asked(work: Work) -> PowerRequest:
-    """Return the operation's options from the body, with who asks. No grace at all is force, as virtctl says it."""
+async def _said(work: Work) -> dict[str, Any]:
+    """Return the options in an operation's body."""
     said = await options(work.request)
     if not set(said) <= _OPTIONS:
         raise bad_request(f"the body is an object with any of {', '.join(sorted(_OPTIONS))}")
+    return said
+
+
+def _asked(work: Work, said: dict[str, Any]) -> PowerRequest:
+    """Return what an operation's options ask for, and who asks. No grace at all is force, as virtctl says it."""
     force = said.get("force", False)
     request = said.get("request", "")
     if not isinstance(force, bool) or not isinstance(request, str) or len(request) > _REQUEST_LIMIT:
         raise bad_request("force is true or false, and request a text of at most 128 characters")
-    graceless = 0 in {said.get("gracePeriod"), said.get("gracePeriodSeconds")}
+    graces = [said[name] for name in ("gracePeriod", "gracePeriodSeconds") if said.get(name) is not None]
+    if any(not isinstance(grace, int) or isinstance(grace, bool) or grace < 0 for grace in graces):
+        raise bad_request("gracePeriod and gracePeriodSeconds are whole seconds, not negative")
+    graceless = 0 in graces
     return PowerRequest(force=force or graceless, request=request or str(uuid4()), by=work.call.caller.name)
 
 

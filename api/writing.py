@@ -126,10 +126,10 @@ def _check_identity(work: Work, live: Document, document: Document) -> None:
     """Refuse a write that was made for another state of the object, or for another object of that name."""
     said, is_now = document["metadata"], live["metadata"]
     resource, name = work.call.resource, work.call.address.name
-    if said.get("uid") not in {None, "", is_now.get("uid")}:
+    if said.get("uid") not in (None, "", is_now.get("uid")):
         message = f"Precondition failed: UID in precondition: {said['uid']}, UID in object meta: {is_now.get('uid')}"
         raise conflict(resource, name, message)
-    if said.get("resourceVersion") not in {None, "", is_now.get("resourceVersion")}:
+    if said.get("resourceVersion") not in (None, "", is_now.get("resourceVersion")):
         raise conflict(resource, name, MODIFIED)
 
 

@@ -1,5 +1,6 @@
 """Hostile requests and the right refusal: a Status that names what is wrong, and nothing left behind."""
 
+import base64
 import gzip
 import json
 
@@ -29,6 +30,38 @@ async def test_hostile_15_names_that_are_none_are_refused(admin: Talker, namespa
     assert status["reason"] == "Invalid"
     assert "metadata.name" in [cause["field"] for cause in status["details"]["causes"]]
     assert await left_in(admin, machines(namespace)) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"propagationPolicy": ["x"]}, {"preconditions": {"uid": ["x"]}}, {"preconditions": {"uid": {}}}],
+    ids=str,
+)
+async def test_hostile_17_deletions_with_other_types_are_refused(admin: Talker, namespace: str, options: Json) -> None:
+    await admin.create(maps(namespace), config_map("kept"))
+    answer = await admin.http.request("DELETE", maps(namespace, "kept"), json=options)
+    assert 400 <= answer.status_code < 500
+    assert [each["metadata"]["name"] for each in await left_in(admin, maps(namespace))] == ["kept"]
+
+
+@pytest.mark.parametrize("field", ["uid", "resourceVersion"])
+@pytest.mark.parametrize("value", [["x"], {"x": "y"}, 7], ids=str)
+async def test_hostile_17_identities_of_other_types_are_refused(
+    admin: Talker, namespace: str, field: str, value: object
+) -> None:
+    await admin.create(maps(namespace), config_map("kept"))
+    document = config_map("kept", labels={"tier": "other"})
+    document["metadata"][field] = value
+    answer = await admin.http.put(maps(namespace, "kept"), json=document)
+    assert 400 <= answer.status_code < 500
+
+
+async def test_hostile_17_questions_and_tokens_of_other_types_are_answered(admin: Talker, namespace: str) -> None:
+    review = {"spec": {"nonResourceAttributes": {"verb": ["get"], "path": "/version"}}}
+    answer = await admin.http.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=review)
+    assert (answer.status_code, answer.json()["status"]["allowed"]) == (201, False)
+    deep = base64.urlsafe_b64encode(b"[" * 9000).decode()
+    await admin.refusal("GET", maps(namespace), 400, params={"limit": "1", "continue": deep})
 
 
 @pytest.mark.parametrize("label", ["../x", "a" * 64, "-a", "a\u0000"], ids=repr)

@@ -52,8 +52,10 @@ async def test_the_answer_tells_the_run_strategy_from_now_on(admin: Talker, worl
         answer = await admin.http.put(machines(world.name, "vm", operation))
         (cause,) = answer.json()["details"]["causes"]
         assert (cause["field"], cause["message"]) == ("status.runStrategy", strategy)
-    tried = await admin.http.put(machines(world.name, "vm", "stop"), params={"dryRun": "All"})
-    assert (tried.status_code, "causes" in tried.json()["details"]) == (202, False)
+    for how in ({"params": {"dryRun": "All"}}, {"json": {"dryRun": ["All"]}}):
+        tried = await admin.http.put(machines(world.name, "vm", "stop"), **how)
+        assert (tried.status_code, "causes" in tried.json()["details"]) == (202, False)
+    assert (await world.status())["runStrategy"] == "Always"
 
 
 async def test_who_asked_is_written_down(admin: Talker, world: World) -> None:
@@ -90,11 +92,24 @@ async def test_an_operation_on_nothing_is_not_found(admin: Talker, namespace: st
     await admin.refusal("PUT", machines(namespace, "nope", operation), 404, json={})
 
 
-@pytest.mark.parametrize("body", ['{"force": "yes"}', '{"colour": 1}', "[]", '{"request": 7}', "{"])
-async def test_options_that_are_none_are_refused(admin: Talker, namespace: str, body: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ('{"force": "yes"}', 400),
+        ('{"colour": 1}', 400),
+        ("[]", 400),
+        ('{"request": 7}', 400),
+        ("{", 400),
+        ('{"gracePeriod": []}', 400),
+        ('{"gracePeriod": false}', 400),
+        ('{"gracePeriodSeconds": -1}', 400),
+        ('{"dryRun": "All"}', 422),
+    ],
+)
+async def test_options_that_are_none_are_refused(admin: Talker, namespace: str, body: str, code: int) -> None:
     await admin.create(machines(namespace), machine())
     headers = {"Content-Type": "application/json"}
-    await admin.refusal("PUT", machines(namespace, "web", "stop"), 400, content=body, headers=headers)
+    await admin.refusal("PUT", machines(namespace, "web", "stop"), code, content=body, headers=headers)
 
 
 async def test_the_console_is_read(admin: Talker, world: World) -> None:
