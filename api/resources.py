@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from manifests.registry import KINDS, Kind
+from manifests.registry import KINDS, VERBS, Kind
 from manifests.virtual_server import VirtualServer
 
 _CORE_PACKAGES = {
@@ -145,7 +145,7 @@ def resource_of(kind: Kind) -> Resource:
         namespaced=kind.namespaced,
         model=kind.model,
         short=kind.short,
-        verbs=kind.verbs,
+        verbs=VERBS,
         subresources=VIRTUAL_SERVER_SUBRESOURCES if kind.model is VirtualServer else status,
         categories=kind.categories,
     )

@@ -24,9 +24,9 @@ PROJECT = f"{GROUP}/v1alpha1"
 ANSWER_LIMIT = 96 * 1024 * 1024
 """Bytes that one answer of the Temporal server may have, safely below the 128 MiB at which its clients give up."""
 
-_READ = ("get", "list", "watch")
-_WRITTEN = ("create", "delete", "deletecollection")
-_EDITED = ("patch", "update")
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+"""What may be asked for of every kind, in Kubernetes' words. Also of kinds that are not edited: kubectl creates and
+applies only what has a patch, and an edit that changes nothing is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +81,6 @@ class Kind:
     def page(self) -> int:
         """How many are asked for at once: the largest of them must fit an answer."""
         return ANSWER_LIMIT // self.limit
-
-    @property
-    def verbs(self) -> tuple[str, ...]:
-        """What may be done with it, in Kubernetes' words, sorted."""
-        return tuple(sorted({*_READ, *_WRITTEN, *(_EDITED if self.editable else ())}))
 
 
 _BULKY = 1536 * 1024

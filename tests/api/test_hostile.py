@@ -329,7 +329,6 @@ async def test_what_is_nowhere_is_not_found_and_other_methods_are_not_allowed(ad
         ("OPTIONS", maps(namespace)),
         ("TRACE", maps(namespace)),
         ("BREW", maps(namespace)),
-        ("PUT", f"{PROJECT}/zones/local"),
     ):
         assert (await admin.refusal(method, path, 405))["reason"] == "MethodNotAllowed", (method, path)
 

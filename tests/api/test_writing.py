@@ -1,10 +1,11 @@
 """Creates, updates and patches: what is accepted, what is refused and in which words."""
 
 import asyncio
+import uuid
 
 import pytest
 
-from tests.api.talking import Json, Talker, config_map, machine, machines, maps
+from tests.api.talking import PROJECT, Json, Talker, config_map, machine, machines, maps
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
@@ -203,3 +204,16 @@ async def test_a_secret_is_read_as_it_was_written_and_kept_sealed(admin: Talker,
     assert (await admin.get(path))["items"][0]["data"] == created["data"]
     changed = await patched(admin, f"{path}/s", {"data": {"more": "MQ=="}}, MERGE)
     assert changed["data"] == {"password": "aHVudGVyMg==", "more": "MQ=="}
+
+
+async def test_what_is_not_edited_is_created_by_an_apply_and_stays_what_it_is(admin: Talker) -> None:
+    name = f"z{uuid.uuid4().hex[:8]}"
+    zone: Json = {"apiVersion": "vmflow.dev/v1alpha1", "kind": "Zone", "metadata": {"name": name}}
+    path = f"{PROJECT}/zones/{name}"
+    answer = await admin.http.patch(path, json=zone, headers=APPLY, params={"fieldManager": "kubectl"})
+    assert answer.status_code == 201, answer.text
+    await patched(admin, path, {"metadata": {}}, MERGE)
+    other = {"metadata": {"labels": {"tier": "other"}}}
+    refused = await admin.refusal("PATCH", path, 409, json=other, headers=MERGE)
+    assert "is not edited" in refused["message"]
+    await admin.http.delete(path)

@@ -200,6 +200,15 @@ async def test_a_replace_writes_the_whole_object(kubectl: Kubectl) -> None:
     assert "AlreadyExists" in again.err
 
 
+async def test_a_kind_that_is_not_edited_is_applied_all_the_same(kubectl: Kubectl) -> None:
+    zone = {"apiVersion": "vmflow.dev/v1alpha1", "kind": "Zone", "metadata": {"name": kubectl.namespace}}
+    told = f"zone.vmflow.dev/{kubectl.namespace}"
+    assert await kubectl.apply(zone) == f"{told} created\n"
+    assert await kubectl.apply(zone) == f"{told} unchanged\n"
+    assert "is not edited" in (await kubectl.said("label", "zone", kubectl.namespace, "tier=web")).err
+    await kubectl("delete", "zone", kubectl.namespace, "--timeout=60s")
+
+
 async def test_a_folder_is_created_and_deleted(kubectl: Kubectl) -> None:
     folder = kubectl.folder / "manifests"
     folder.mkdir()

@@ -117,12 +117,6 @@ def test_a_kind_is_told_in_kubernetes_words(kind: str, group: str, version: str,
     assert (row.group, row.version, row.singular, row.list_kind) == (group, version, singular, list_kind)
 
 
-def test_what_cannot_be_edited_has_no_verbs_for_it() -> None:
-    reading = ["create", "delete", "deletecollection", "get", "list", "watch"]
-    assert list(kind_called("zones").verbs) == reading
-    assert list(kind_called("cm").verbs) == sorted([*reading, "patch", "update"])
-
-
 servers = st.fixed_dictionaries(
     {
         "resources": st.fixed_dictionaries(
