@@ -129,8 +129,8 @@ class Hypervisor:
                 self._publisher.continue_as_new(self._manifest, self._carried())
             try:
                 await self._round()
-            except ActivityError as error:
-                if not worker_died(error):
+            except (ActivityError, asyncio.CancelledError) as error:  # the latter: work cancelled before it had begun
+                if isinstance(error, ActivityError) and not worker_died(error):
                     await self._pause(hold_for(error, self._hold, workflow.now()))
         await workflow.wait_condition(lambda: not self._discards)
         discarding.cancel()
