@@ -205,13 +205,18 @@ async def _build(
             **options.step(life.hypervisor, summary),
         )
     except ActivityError as error:
-        reason = error.cause.type if isinstance(error.cause, ApplicationError) else None
-        if reason == "ImageMissing" and not life.provisioned:
-            return lambda now: now.but(lost=True)
-        if reason == "DomainNameTaken" and not life.provisioned and life.suffix < LONGEST_SUFFIX:
-            return lambda now: now.but(suffix=life.suffix + 1)
-        raise
+        return _otherwise(error, life)
     return _learned(seen)
+
+
+def _otherwise(error: ActivityError, life: Life) -> Learn:
+    """Return what a build that failed makes of a life that was never built; raise the error where that is no help."""
+    reason = error.cause.type if isinstance(error.cause, ApplicationError) else None
+    if reason == "ImageMissing" and not life.provisioned:
+        return lambda now: now.but(lost=True)
+    if reason == "DomainNameTaken" and not life.provisioned and life.suffix < LONGEST_SUFFIX:
+        return lambda now: now.but(suffix=life.suffix + 1)
+    raise error
 
 
 def _claim(life: Life) -> Claim:
