@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 from activities import neighbours
 from activities.heartbeats import pulsing
 from activities.rounds import PAGE
-from manifests.contract import SearchAttribute, Signal
+from manifests.contract import DeleteRequest, SearchAttribute, Signal
 from manifests.registry import KINDS
 
 _NAMESPACED = {kind.kind for kind in KINDS if kind.namespaced}
@@ -30,12 +30,13 @@ class Clearing:
         async with pulsing():
             async for listed in self._client.list_workflows(query, page_size=PAGE):
                 kind = listed.id.partition("/")[0]
-                if kind in _NAMESPACED and (_goes(listed) or await self._ask(listed.id)):
+                if kind in _NAMESPACED and (_goes(listed) or await self._ask(listed.id, namespace)):
                     left[kind] += 1
             return dict(left)
 
-    async def _ask(self, object_id: str) -> bool:
-        return await neighbours.signal(self._client, object_id, Signal.DELETE)
+    async def _ask(self, object_id: str, namespace: str) -> bool:
+        request = DeleteRequest(by=f"Namespace/{namespace}")
+        return await neighbours.signal(self._client, object_id, Signal.DELETE, request)
 
 
 def _goes(listed: WorkflowExecution) -> bool:

@@ -56,6 +56,10 @@ class Call:
             raise invalid_option("dryRun", "Unsupported value: supported values: All")
         return bool(asked)
 
+    def tried(self, said: Mapping[str, object]) -> bool:
+        """Return whether nothing is to be written, as the query or the options in the body say."""
+        return _dry(said) or self.dry
+
     @property
     def manager(self) -> str:
         """Who writes, for the book of who owns which field."""
@@ -114,7 +118,7 @@ class Call:
         return scope_of(namespace, name, namespaced=self.resource.namespaced)._replace(about=about)
 
 
-def dry(said: Mapping[str, object]) -> bool:
+def _dry(said: Mapping[str, object]) -> bool:
     """Tell whether the options in a body ask for a dry run. Raises the refusal of another value than `All`."""
     asked = said.get("dryRun") or []
     if asked not in ([], ["All"]):

@@ -11,13 +11,15 @@ from starlette.responses import Response
 
 from api.answers import answer, listed, respond
 from api.cache import Document
-from api.calls import dry, invalid_option
+from api.calls import invalid_option
 from api.errors import success
 from api.reading import Part, key_of
 from api.receiving import options
 from api.refusals import Refusal, bad_request, conflict
 from api.verbs import Work
+from domain.machine import GRACE_LIMIT
 from domain.problem import Problem
+from manifests.contract import DeleteRequest
 from manifests.status import timestamp
 
 AT_ONCE = 16
@@ -31,7 +33,8 @@ async def delete(work: Work) -> Response:
     call, asked = work.call, await _options(work)
     live = await work.gateway.store.get(work.served, call.key)
     _check_preconditions(work, live, asked)
-    left = live if dry(asked) or work.call.dry else await _deleted(work, live)
+    request = _request(work, asked)
+    left = live if work.call.tried(asked) else await _deleted(work, live, request)
     if left is None:
         return respond(success(call.resource, call.address.name, live["metadata"].get("uid", "")))
     return answer(call, left)
@@ -40,25 +43,25 @@ async def delete(work: Work) -> Response:
 async def delete_collection(work: Work) -> Response:
     """Ask all that are selected to go, and tell which."""
     asked = await _options(work)
-    query = work.call.listed()
+    request, query = _request(work, asked), work.call.listed()
     found = await work.gateway.snapshots.read(work.served.poller, query)
-    if not (dry(asked) or work.call.dry):
+    if not work.call.tried(asked):
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(document: Document) -> None:
             async with gate:
-                await _deleted(work, document)
+                await _deleted(work, document, request)
 
         await asyncio.gather(*(one(each) for each in found.documents))
     return listed(work.call, Part(found.documents, found.stamp))
 
 
-async def _deleted(work: Work, live: Document) -> Document | None:
+async def _deleted(work: Work, live: Document, request: DeleteRequest) -> Document | None:
     """Tell an object to go; return what is left of it, or None."""
     metadata = live["metadata"]
     key = key_of(metadata.get("namespace", ""), metadata["name"], namespaced=work.call.resource.namespaced)
     try:
-        left = await work.gateway.store.delete(work.served, key)
+        left = await work.gateway.store.delete(work.served, key, request)
     except Problem as problem:
         if problem.reason == "NotFound":  # it went by itself meanwhile
             return None
@@ -66,7 +69,8 @@ async def _deleted(work: Work, live: Document) -> Document | None:
     if left is None or left["metadata"].get("uid") != metadata.get("uid"):
         return None
     now = timestamp(datetime.now(UTC))  # until a worker has taken the signal, nobody publishes it
-    return {**left, "metadata": {"deletionTimestamp": now, "deletionGracePeriodSeconds": 0, **left["metadata"]}}
+    grace = int(request.grace or 0)
+    return {**left, "metadata": {"deletionTimestamp": now, "deletionGracePeriodSeconds": grace, **left["metadata"]}}
 
 
 async def _options(work: Work) -> dict[str, Any]:
@@ -76,6 +80,16 @@ async def _options(work: Work) -> dict[str, Any]:
     if not isinstance(policy, str) or policy not in _PROPAGATION:
         raise invalid_option("propagationPolicy", f"supported values: {', '.join(sorted(_PROPAGATION))}")
     return found
+
+
+def _request(work: Work, found: dict[str, Any]) -> DeleteRequest:
+    """Return who asks an object to go, and how many seconds its guest gets to shut itself down."""
+    grace = found.get("gracePeriodSeconds")
+    if grace is None and "gracePeriodSeconds" in work.call.query:
+        grace = work.call.number("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or not 0 <= grace <= GRACE_LIMIT):
+        raise invalid_option("gracePeriodSeconds", f"whole seconds from 0 to {GRACE_LIMIT}")
+    return DeleteRequest(grace=grace, by=work.call.caller.name)
 
 
 def _check_preconditions(work: Work, live: Document, found: dict[str, Any]) -> None:

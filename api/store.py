@@ -17,7 +17,7 @@ from api.refusals import not_found
 from api.resources import Resource, resource_of
 from api.sources import Workflows
 from api.watching import Poller
-from manifests.contract import PowerAnswer, PowerRequest, ReplaceRequest, Update, WorkflowType
+from manifests.contract import DeleteRequest, PowerAnswer, PowerRequest, ReplaceRequest, Update, WorkflowType
 from manifests.registry import KINDS, Kind
 from runtime.objects import Objects
 from runtime.wait import until
@@ -96,12 +96,12 @@ class Store:
         served.poller.stir()
         return await self.get(served, key)
 
-    async def delete(self, served: Served, key: Key) -> Document | None:
+    async def delete(self, served: Served, key: Key, request: DeleteRequest) -> Document | None:
         """Ask an object to go; return what is left of it, None when it is gone already."""
         if served.kind is None:
             raise not_found(served.resource, key.name)
         before = await served.poller.look(key)
-        await self.objects.delete(served.kind, key.name, key.namespace)
+        await self.objects.delete(served.kind, key.name, key.namespace, request)
         served.poller.stir()
         if served.kind.workflow is WorkflowType.DECLARATION:
             with suppress(TimeoutError):

@@ -15,11 +15,12 @@ from starlette.websockets import WebSocket
 
 from api import verbs
 from api.answers import respond
-from api.calls import dry, invalid_option
+from api.calls import invalid_option
 from api.errors import Cause, success
 from api.receiving import options
 from api.refusals import bad_request, conflict
 from api.verbs import Handler, Work
+from domain.machine import GRACE_LIMIT
 from domain.problem import Problem
 from manifests.contract import PowerRequest, Update
 from runtime.nearby import console_log
@@ -52,8 +53,8 @@ async def operate(work: Work, *, update: Update) -> Response:
     The answer's details say which run strategy the VM has from now on: reading the VM may tell only a moment later.
     """
     said, store = await _said(work), work.gateway.store
-    asked, tried = _asked(work, said), dry(said) or work.call.dry
-    told = None if tried else await store.operate(work.served, work.call.key, update, asked)
+    asked = _asked(work, said)
+    told = None if work.call.tried(said) else await store.operate(work.served, work.call.key, update, asked)
     live = await store.get(work.served, work.call.key)
     done = success(work.call.resource, work.call.address.name, live["metadata"].get("uid", ""))
     if told:
@@ -99,10 +100,11 @@ def _asked(work: Work, said: dict[str, Any]) -> PowerRequest:
     if not isinstance(force, bool) or not isinstance(request, str) or len(request) > _REQUEST_LIMIT:
         raise bad_request("force is true or false, and request a text of at most 128 characters")
     graces = [said[name] for name in ("gracePeriod", "gracePeriodSeconds") if said.get(name) is not None]
-    if any(not isinstance(grace, int) or isinstance(grace, bool) or grace < 0 for grace in graces):
-        raise bad_request("gracePeriod and gracePeriodSeconds are whole seconds, not negative")
-    graceless = 0 in graces
-    return PowerRequest(force=force or graceless, request=request or str(uuid4()), by=work.call.caller.name)
+    if any(not isinstance(each, int) or isinstance(each, bool) or not 0 <= each <= GRACE_LIMIT for each in graces):
+        raise bad_request(f"gracePeriod and gracePeriodSeconds are whole seconds from 0 to {GRACE_LIMIT}")
+    grace = min(graces, default=None)
+    force = force or grace == 0
+    return PowerRequest(force=force, grace=grace, request=request or str(uuid4()), by=work.call.caller.name)
 
 
 HANDLERS: dict[str, Handler] = {

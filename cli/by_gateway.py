@@ -17,9 +17,17 @@ from cli.ways import Findings, Now
 from domain.access import EVERYWHERE
 from domain.channel import Endpoint
 from domain.problem import Problem
-from manifests.contract import DiscardAnswer, DiscardRequest, PowerAnswer, PowerRequest, ReplaceRequest, Update
+from manifests.contract import (
+    DeleteRequest,
+    DiscardAnswer,
+    DiscardRequest,
+    PowerAnswer,
+    PowerRequest,
+    ReplaceRequest,
+    Update,
+)
 from manifests.registry import Kind, id_of, kind_called, kind_of, parse
-from runtime.objects import Applied, Document, check_lasting, declaration, not_edited
+from runtime.objects import GO, Applied, Document, check_lasting, declaration, not_edited
 from runtime.story import REASONS, Line
 
 _VM = kind_called("virtualservers")
@@ -81,14 +89,17 @@ class ByGateway:
         found: list[Document] = (await self._gateway.json("GET", self._at(kind, namespace)))["items"]
         return sorted(found, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
 
-    async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
-        """Send DELETE; the object goes when its workflow has given everything back."""
+    async def delete(self, kind: Kind, name: str, namespace: str = "", request: DeleteRequest = GO) -> None:
+        """Send DELETE; the object goes when its workflow has given everything back. The gateway knows who asks."""
         check_lasting(kind, name)
-        await self._gateway.json("DELETE", self._at(kind, namespace, name))
+        asked = {} if request.grace is None else {"gracePeriodSeconds": int(request.grace)}
+        await self._gateway.json("DELETE", self._at(kind, namespace, name), body=asked or None)
 
     async def operate(self, update: Update, request: PowerRequest, name: str, namespace: str = "") -> PowerAnswer:
         """Put a subresource; the answer's details tell the run strategy."""
-        body = {"request": request.request, "force": request.force}
+        body: Document = {"request": request.request, "force": request.force}
+        if request.grace is not None:
+            body["gracePeriod"] = int(request.grace)
         done = await self._gateway.json("PUT", self._at(_VM, namespace, name, update.value), body=body)
         told = {each["field"]: each["message"] for each in dig(done, "details", "causes") or []}
         return PowerAnswer(run_strategy=told.get("status.runStrategy", ""))

@@ -16,10 +16,18 @@ from cli.ways import Findings, Now
 from domain.access import EVERYWHERE
 from domain.channel import Endpoint
 from manifests.base import DEFAULT_NAMESPACE
-from manifests.contract import DiscardAnswer, DiscardRequest, PowerAnswer, PowerRequest, ReplaceRequest, Update
+from manifests.contract import (
+    DeleteRequest,
+    DiscardAnswer,
+    DiscardRequest,
+    PowerAnswer,
+    PowerRequest,
+    ReplaceRequest,
+    Update,
+)
 from manifests.registry import Kind, kind_called
 from runtime.nearby import console_log
-from runtime.objects import Applied, Document, Objects
+from runtime.objects import GO, Applied, Document, Objects
 from runtime.story import Line, runs, tell
 
 _VM = kind_called("virtualservers")
@@ -53,9 +61,9 @@ class ByTemporal:
         """Return the memos of the workflows that are listed."""
         return await self._objects.list(kind, "" if namespace == EVERYWHERE else namespace or self.namespace)
 
-    async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
+    async def delete(self, kind: Kind, name: str, namespace: str = "", request: DeleteRequest = GO) -> None:
         """Send a signal."""
-        await self._objects.delete(kind, name, namespace or self.namespace)
+        await self._objects.delete(kind, name, namespace or self.namespace, request)
 
     async def operate(self, update: Update, request: PowerRequest, name: str, namespace: str = "") -> PowerAnswer:
         """Ask for an update."""

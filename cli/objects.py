@@ -10,6 +10,7 @@ from cli.options import (
     AllNamespaces,
     Files,
     FilesNamespace,
+    GracePeriod,
     KindWord,
     MaybeKindWord,
     Names,
@@ -25,6 +26,7 @@ from cli.waiting import deadline, gone
 from cli.ways import Way
 from domain.access import EVERYWHERE
 from domain.problem import Problem, Verdict
+from manifests.contract import DeleteRequest
 from manifests.registry import kind_of
 
 app = typer.Typer()
@@ -115,6 +117,7 @@ def delete(
     ignore_not_found: Annotated[
         bool, typer.Option("--ignore-not-found", help="Objects that are gone already are fine.")
     ] = False,
+    grace: GracePeriod = None,
 ) -> None:
     """Delete objects, and everything that was built for them."""
     documents = read_checked(files or [], namespace)
@@ -126,7 +129,8 @@ def delete(
 
     async def command(objects: Way) -> None:
         missing: list[Problem] = []
-        asked = [each for each in doomed if await _ask_to_go(objects, *each, missing)]
+        request = DeleteRequest(grace=grace, by=who())
+        asked = [each for each in doomed if await _ask_to_go(objects, *each, request, missing)]
         for target, where in asked:
             if wait:
                 with deadline(target.kind, target.name, timeout):
@@ -146,10 +150,12 @@ async def _note_who_is_missing(objects: Way, wanted: list[Target]) -> None:
             typer.echo(f"Warning: {missing}", err=True)
 
 
-async def _ask_to_go(objects: Way, target: Target, namespace: str, missing: list[Problem]) -> bool:
+async def _ask_to_go(
+    objects: Way, target: Target, namespace: str, request: DeleteRequest, missing: list[Problem]
+) -> bool:
     """Ask an object to go; return whether there was one, and note the problem otherwise."""
     try:
-        await objects.delete(target.kind, target.name, namespace)
+        await objects.delete(target.kind, target.name, namespace, request)
     except Problem as problem:
         if problem.reason != "NotFound":
             raise

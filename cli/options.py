@@ -10,6 +10,7 @@ from temporalio.service import RPCError
 from cli.render import Format
 from cli.session import reached, settings
 from domain.access import EVERYWHERE
+from domain.machine import GRACE_LIMIT
 from domain.problem import Problem
 from manifests.base import DEFAULT_NAMESPACE
 from manifests.registry import KINDS, Kind, kind_called
@@ -41,6 +42,18 @@ def targets(kind: str, names: list[str] | None) -> list[Target]:
     if not all(name for _, _, name in parts):
         raise typer.BadParameter("after KIND/NAME, every object is written as KIND/NAME")
     return [Target(kind_named(word), name) for word, _, name in parts]
+
+
+GracePeriod = Annotated[
+    int | None,
+    typer.Option(
+        "--grace-period",
+        min=0,
+        max=GRACE_LIMIT,
+        metavar="SECONDS",
+        help="How long the guest may take to shut itself down before it is powered off; else as it is declared.",
+    ),
+]
 
 
 def _machine(word: str) -> str:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import typer
 
-from cli.options import Machine, Namespace
+from cli.options import GracePeriod, Machine, Namespace
 from cli.session import out, who, with_objects
 from manifests.contract import PowerRequest, Update
 
@@ -47,8 +47,15 @@ def _command(verb: Verb) -> Callable[..., None]:
     def ask(name: Machine, namespace: Namespace = "", request: RequestId = "") -> None:
         _ask(verb, name, namespace, PowerRequest(request=request or str(uuid4()), by=who()))
 
-    def ask_or_force(name: Machine, namespace: Namespace = "", force: Force = False, request: RequestId = "") -> None:
-        _ask(verb, name, namespace, PowerRequest(request=request or str(uuid4()), by=who(), force=force))
+    def ask_or_force(
+        name: Machine,
+        namespace: Namespace = "",
+        force: Force = False,
+        grace: GracePeriod = None,
+        request: RequestId = "",
+    ) -> None:
+        asked = PowerRequest(request=request or str(uuid4()), by=who(), force=force, grace=grace)
+        _ask(verb, name, namespace, asked)
 
     return ask_or_force if verb.forced else ask
 

@@ -24,6 +24,7 @@ from cli.channels import forwarding
 from cli.cluster import Cluster, cluster
 from cli.gateway import opened
 from cli.main import run_and_leave
+from cli.options import GracePeriod
 from cli.power import VERBS, Force, RequestId, Verb
 from cli.render import dig
 from cli.session import out, run
@@ -89,8 +90,10 @@ def _command(verb: Verb) -> Callable[..., None]:
         kubeconfig: Kubeconfig = "",
         request: RequestId = "",
         force: Force = False,
+        grace: GracePeriod = None,
     ) -> None:
-        _ask(verb, named(target), cluster(kubeconfig, context, namespace), PowerRequest(request=request, force=force))
+        asked = PowerRequest(request=request, force=force, grace=grace)
+        _ask(verb, named(target), cluster(kubeconfig, context, namespace), asked)
 
     return ask_or_force if verb.forced else ask
 

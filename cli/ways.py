@@ -11,9 +11,17 @@ from typing import Any, Protocol
 from cli.channels import Channel
 from domain.channel import Endpoint
 from domain.model import Value
-from manifests.contract import DiscardAnswer, DiscardRequest, PowerAnswer, PowerRequest, ReplaceRequest, Update
+from manifests.contract import (
+    DeleteRequest,
+    DiscardAnswer,
+    DiscardRequest,
+    PowerAnswer,
+    PowerRequest,
+    ReplaceRequest,
+    Update,
+)
 from manifests.registry import Kind
-from runtime.objects import Applied, Document
+from runtime.objects import GO, Applied, Document
 from runtime.story import Line
 
 
@@ -68,7 +76,7 @@ class Way(Protocol):
         """Return all objects of a kind, by namespace and name; of every namespace for `*`."""
         ...
 
-    async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
+    async def delete(self, kind: Kind, name: str, namespace: str = "", request: DeleteRequest = GO) -> None:
         """Ask an object to go. It is gone when `get` says so."""
 
     async def operate(self, update: Update, request: PowerRequest, name: str, namespace: str = "") -> PowerAnswer:

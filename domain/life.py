@@ -58,6 +58,7 @@ class Life(Value):
     ending:      the incarnation a restart must end; empty when none.
     spared:      an incarnation that was to end and was wanted again before it did. It may have been told to shut down
                  already, so its end is vmflow's doing, not the guest's; empty when none.
+    grace:       seconds the guest gets to shut itself down, as the last request said; None: as it is declared.
     orders:      live operations on the running incarnation, in the order they were asked for.
     start:       number of the power-on that is wanted next; one that happened is never ordered again.
     asked:       zones that may hold a claim of this VM, from before the first claim is sent.
@@ -84,7 +85,7 @@ class Life(Value):
     created: datetime
     strategy: RunStrategy
     wanted: bool
-    forced: bool = False
+    grace: float | None = None
     deleting: datetime | None = None
     ending: str = ""
     spared: str = ""
@@ -191,7 +192,7 @@ def _exited(life: Life, after: Life, now: datetime) -> Life:
     gone = after.but(
         ending="",
         spared="",
-        forced=False,
+        grace=None,
         exits=life.exits + 1,
         start=max(life.start, seen.start) + 1,
     )

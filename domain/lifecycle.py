@@ -237,8 +237,14 @@ def tried_again(life: Life, now: datetime) -> datetime | None:
 
 
 def grace(life: Life) -> float:
-    """Return the seconds the guest gets to shut itself down; one that cannot hear yet, or is paused, gets none."""
-    return life.spec.grace if life.observed.booted and not life.forced else 0.0
+    """Return the seconds the guest gets to shut itself down; a paused one cannot, and gets none.
+
+    One that was never seen up gets them as well: without an agent and an address of a lease, nobody can tell a guest
+    that is still booting from one that has work to lose.
+    """
+    if life.observed.paused:
+        return 0.0
+    return life.spec.grace if life.grace is None else life.grace
 
 
 def up(life: Life, now: datetime) -> bool:

@@ -10,6 +10,10 @@ DEFAULT_GRACE = 60.0
 """Seconds a guest gets to shut itself down before it is powered off."""
 
 
+GRACE_LIMIT = 86_400
+"""The most seconds of grace that can be asked for: who wants a day wants no power-off at all."""
+
+
 class MachineSpec(Value):
     """A virtual machine, version- and hypervisor-neutral.
 

@@ -16,11 +16,25 @@ WAITING_ORDERS = 10
 
 
 class Request(Value):
-    """Who asks, and how. id: the same id twice is one request; force: without asking the guest."""
+    """Who asks, and how.
+
+    id: the same id twice is one request; force: without asking the guest; grace: seconds it gets to shut itself down,
+    None for what is declared.
+    """
 
     id: str
     by: str = ""
     force: bool = False
+    grace: float | None = None
+
+    @property
+    def patience(self) -> float | None:
+        """The seconds of grace that are asked for; a request that is forced asks for none."""
+        return 0.0 if self.force else self.grace
+
+
+BY_NOBODY = Request(id="")
+"""A request that says neither who asks nor how."""
 
 
 def objection(life: Life, operation: Operation, *, force: bool = False) -> str:
@@ -57,7 +71,7 @@ def asked_for(life: Life, operation: Operation, request: Request, now: datetime)
         wanted=operation is not Operation.STOP,
         ending=life.observed.incarnation if operation is Operation.RESTART else "",
         spared=_spared(life) if operation is Operation.START else "",
-        forced=request.force,
+        grace=request.patience,
         orders=() if operation is not Operation.START else life.orders,
         start=max(life.start, life.observed.start) + (0 if operation is Operation.STOP else 1),
         ends=0,
@@ -76,9 +90,14 @@ def declared(life: Life, spec: MachineSpec, request: Request, now: datetime) -> 
     return _going_on(noted).but(spec=spec, generation=life.generation + 1, cramped="", last=last)
 
 
-def deleted(life: Life, now: datetime) -> Life:
-    """Record that the VM is to go; nothing takes that back."""
-    return life if life.deleting else life.but(deleting=now, ending="", orders=(), hold=None)
+def deleted(life: Life, now: datetime, request: Request = BY_NOBODY) -> Life:
+    """Record that the VM is to go. Nothing takes that back; asking again can only shorten the guest's grace."""
+    graces = [each for each in (life.grace, request.patience) if each is not None]
+    sooner = life.but(grace=min(graces, default=None))
+    if life.deleting:
+        return sooner
+    last = Asked(operation="delete", by=request.by, at=now)
+    return sooner.but(deleting=now, ending="", orders=(), hold=None, last=last)
 
 
 def _going_on(life: Life) -> Life:

@@ -100,7 +100,14 @@ _EXITS = {
     StopCause.CRASHED: "the guest's kernel panicked",
 }
 
-_CRASHES = {StopCause.FAILED: "GuestFailed", StopCause.CRASHED: "GuestCrashed"}
+_CRASHES = {
+    StopCause.FAILED: ("GuestFailed", _EXITS[StopCause.FAILED]),
+    StopCause.CRASHED: ("GuestCrashed", _EXITS[StopCause.CRASHED]),
+    StopCause.UNKNOWN: (
+        "GuestLost",
+        "the guest ran, and does not any more; its hypervisor cannot say why",
+    ),
+}
 """Ends of a guest that nobody asked for, and what they are called; the others may be somebody's wish."""
 
 _IMPORTED = ("Succeeded", "Root disk has been imported successfully.")
@@ -207,6 +214,7 @@ def _failure(life: Life, reason: str, message: str) -> tuple[bool, str, str]:
     """Return the Failure condition: a step that failed for good, else a guest that ended as nobody wished."""
     if life.hold is not None and life.hold.verdict is Verdict.TERMINAL:
         return True, reason, message
-    if life.observed.power is Power.OFF and life.observed.cause in _CRASHES:
-        return True, _CRASHES[life.observed.cause], _EXITS[life.observed.cause]
+    cause = life.observed.cause
+    if not life.observed.alive and cause in _CRASHES and (life.ends or cause is not StopCause.UNKNOWN):
+        return True, *_CRASHES[cause]
     return False, "NoFailure", "nothing failed"

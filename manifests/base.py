@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from domain.names import check_label, check_name
 from domain.problem import Problem, Verdict
 from domain.quantity import parse_bytes, parse_cpus
+from domain.status import ConditionType
 
 GROUP = "vmflow.dev"
 """API group of the project's own kinds."""
@@ -197,6 +198,8 @@ class Manifest(Schema):
 
     SECRET_FIELDS: ClassVar[frozenset[str]] = frozenset()
     """Fields whose values are shown to nobody unless they are sealed."""
+    ALWAYS_SAYS: ClassVar[tuple[ConditionType, ...]] = ()
+    """Conditions that every object of the kind has, beside `Failure`."""
 
     api_version: str
     kind: str

@@ -10,6 +10,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from domain.channel import Endpoint
 from domain.guest import GuestPlan
 from domain.hypervisor import Orphan
+from domain.machine import GRACE_LIMIT
 from domain.model import Value
 from domain.run_strategy import Operation
 
@@ -25,7 +26,7 @@ for the same worker slots."""
 OBJECT_MEMO = "object"
 """Memo key under which a workflow publishes its object: manifest and status together."""
 
-HISTORIES = 2
+HISTORIES = 3
 """Which histories the workflows replay. One more whenever they stop to replay those of the version before; then golden
 histories are recorded anew, too."""
 
@@ -111,11 +112,20 @@ class PowerRequest(Value):
 
     request: id of the request; the same id twice is one request. Empty: the update's own id is used.
     force:   power off without asking the guest.
+    grace:   seconds the guest gets to shut itself down before it is powered off; left out: as it is declared.
     by:      who asks, as far as the client knows: shown in `status.lastOperation`, at most 253 characters.
     """
 
     request: str = ""
     force: bool = False
+    grace: Annotated[float, Field(ge=0, le=GRACE_LIMIT)] | None = None
+    by: Annotated[str, Field(max_length=253)] = ""
+
+
+class DeleteRequest(Value):
+    """The argument of the signal `delete`, which may be left out; grace and by as in `PowerRequest`."""
+
+    grace: Annotated[float, Field(ge=0, le=GRACE_LIMIT)] | None = None
     by: Annotated[str, Field(max_length=253)] = ""
 
 

@@ -82,20 +82,21 @@ def machine_status(life: Life, conditions: tuple[Condition, ...], now: datetime)
     return status
 
 
-def refused_status(problem: InvalidManifestError, now: datetime) -> dict[str, Any]:
-    """Return the status of an object whose manifest cannot be accepted: it provisions nothing, and says why."""
-    failure = Condition(
-        type=ConditionType.FAILURE,
-        status=Truth.TRUE,
-        reason=problem.reason,
-        message=str(problem),
-        since=now,
-    )
+def refused_status(
+    problem: InvalidManifestError, now: datetime, unmet: tuple[ConditionType, ...] = ()
+) -> dict[str, Any]:
+    """Return the status of an object whose manifest cannot be accepted: it provisions nothing, and says why.
+
+    unmet: what else objects of its kind always say of themselves, none of it true here.
+    """
+    states = [(ConditionType.FAILURE, Truth.TRUE), *((each, Truth.FALSE) for each in unmet)]
+    why = {"reason": problem.reason, "message": str(problem), "since": now}
+    conditions = [Condition(type=each, status=word, **why) for each, word in states]
     return {
         "printableStatus": PrintableStatus.PROVISIONING.value,
         "reason": problem.reason,
         "message": f"{problem}; delete the object, mend the manifest and apply it again",
-        "conditions": [condition(failure)],
+        "conditions": [condition(each) for each in conditions],
     }
 
 

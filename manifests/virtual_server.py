@@ -5,15 +5,16 @@ Source of the fields: the VirtualServer documentation. A field vmflow knows but 
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
 from domain.image import ImageSource
-from domain.machine import MachineSpec
+from domain.machine import DEFAULT_GRACE, GRACE_LIMIT, MachineSpec
 from domain.quantity import parse_bytes, parse_cpus
 from domain.run_strategy import RunStrategy
+from domain.status import ConditionType
 from manifests.base import (
     Cores,
     InvalidManifestError,
@@ -192,6 +193,7 @@ class VirtualServerSpec(Schema):
 
     cloudInit: user data for cloud-init, handed to the guest as it stands; at most 64 KiB.
     runStrategy: what keeps the VM running or stopped when nobody says anything.
+    terminationGracePeriodSeconds: how long a guest may take to shut itself down before it is powered off.
     """
 
     resources: Resources
@@ -199,6 +201,7 @@ class VirtualServerSpec(Schema):
     network: Network = Network()
     cloud_init: Text = ""
     run_strategy: RunStrategy = RunStrategy.ALWAYS
+    termination_grace_period_seconds: Annotated[int, Field(strict=True, ge=0, le=GRACE_LIMIT)] = int(DEFAULT_GRACE)
 
     @field_validator("cloud_init")
     @classmethod
@@ -210,6 +213,12 @@ class VirtualServerSpec(Schema):
 
 class VirtualServer(Manifest):
     """A virtual machine that lives as one durable workflow."""
+
+    ALWAYS_SAYS: ClassVar[tuple[ConditionType, ...]] = (
+        ConditionType.DATA_IMPORTED,
+        ConditionType.READY,
+        ConditionType.PAUSED,
+    )
 
     api_version: Literal["tensorstack.dev/v1beta1"]
     kind: Literal["VirtualServer"]
@@ -235,6 +244,7 @@ class VirtualServer(Manifest):
             udp=tuple(spec.network.udp),
             zone=self.metadata.labels.get(ZONE_LABEL, ""),
             run_strategy=spec.run_strategy,
+            grace=float(spec.termination_grace_period_seconds),
         )
 
     def check_edit(self, before: "VirtualServer") -> None:

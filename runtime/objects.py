@@ -33,6 +33,7 @@ from domain.problem import Problem
 from manifests.base import InvalidManifestError
 from manifests.contract import (
     OBJECT_MEMO,
+    DeleteRequest,
     DiscardAnswer,
     DiscardRequest,
     PowerAnswer,
@@ -60,6 +61,9 @@ LISTED_WITHIN = 10.0
 
 ANSWER_WITHIN = timedelta(seconds=10)
 """How long an operation waits for a worker to accept it."""
+
+GO = DeleteRequest()
+"""A delete by nobody in particular, with the grace that is declared."""
 
 CODES = {
     "Unauthorized": 401,
@@ -198,7 +202,7 @@ class Objects:
         document: object = await execution.memo_value(OBJECT_MEMO, default=None)
         return _whole(document if document is not None else await self._input(execution), execution)
 
-    async def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
+    async def delete(self, kind: Kind, name: str, namespace: str = "", request: DeleteRequest = GO) -> None:
         """Ask an object to go. It is gone when `get` says so.
 
         Raises Problem.terminal `NotFound` when there is none, `Forbidden` for one that is never deleted.
@@ -206,7 +210,7 @@ class Objects:
         check_lasting(kind, name)
         description = await self.describe(kind, name, namespace)
         try:
-            await self._client.get_workflow_handle(description.id).signal(Signal.DELETE)
+            await self._client.get_workflow_handle(description.id).signal(Signal.DELETE, request)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:  # its life has ended since
                 raise _not_found(kind, name) from error

@@ -5,13 +5,14 @@ A handler validates and records. Its name, its argument and its answer are the c
 
 from abc import ABC, abstractmethod
 
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from domain.requests import Request
     from manifests.base import InvalidManifestError
-    from manifests.contract import PowerRequest, ReplaceAnswer, ReplaceRequest, Update
+    from manifests.contract import DeleteRequest, PowerRequest, ReplaceAnswer, ReplaceRequest, Update
     from workflows.objects import Sent
 
 
@@ -54,5 +55,16 @@ def refusal(problem: InvalidManifestError) -> ApplicationError:
 def who(request: PowerRequest | ReplaceRequest) -> Request:
     """Return who asks, and under which id: the request's own, or else the update's."""
     info = workflow.current_update_info()
-    force = isinstance(request, PowerRequest) and request.force
-    return Request(id=request.request or (info.id if info else ""), by=request.by, force=force)
+    known = request.request or (info.id if info else "")
+    if isinstance(request, PowerRequest):
+        return Request(id=known, by=request.by, force=request.force, grace=request.grace)
+    return Request(id=known, by=request.by)
+
+
+def asked_to_go(request: Sent) -> Request:
+    """Return who sent a delete, and how much grace they leave the guest; what cannot be read says neither."""
+    try:
+        said = DeleteRequest.model_validate(request or {})
+    except ValidationError:
+        said = DeleteRequest()
+    return Request(id="", by=said.by, grace=said.grace)

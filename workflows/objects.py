@@ -123,7 +123,7 @@ class Publisher:
         self._manifest = {key: value for key, value in self._manifest.items() if key not in hidden}
         self._manifest |= {"apiVersion": row.api_version, "kind": kind, "metadata": kept}
         self.publish(
-            refused_status(problem, workflow.now()),
+            refused_status(problem, workflow.now(), row.model.ALWAYS_SAYS),
             {SearchAttribute.KIND: kind, SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: name},
             name=name,
             namespace=namespace,
@@ -141,8 +141,21 @@ async def lived(life: Coroutine[Any, Any, str], delete: Callable[[], None]) -> s
     return living.result()
 
 
+class CannotGoOnError(RuntimeError):
+    """What an object takes along cannot be read by this version. It fails the workflow task, never the workflow.
+
+    The task is tried again until a version that can read it serves the queue; nothing of the object is lost meanwhile.
+    """
+
+
 async def refused(publisher: Publisher, kind: str, problem: InvalidManifestError, deleted: Callable[[], bool]) -> str:
-    """Show what is wrong with a manifest until somebody deletes the object; touch nothing."""
+    """Show what is wrong with a manifest until somebody deletes the object; touch nothing.
+
+    A refused object has nothing, so its deletion gives nothing back. One that goes on from an earlier history may have:
+    it raises CannotGoOnError.
+    """
+    if workflow.info().continued_run_id:
+        raise CannotGoOnError(f"this version cannot read what it goes on from: {problem}") from problem
     publisher.publish_refusal(kind, problem)
     workflow.set_current_details(f"**refused**: {problem}")
     await workflow.wait_condition(deleted)

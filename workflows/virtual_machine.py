@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from manifests.contract import PowerAnswer, ReplaceAnswer, SearchAttribute, Signal, WorkflowType
     from manifests.status import machine_status, timestamp
     from manifests.virtual_server import VirtualServer
-    from workflows.edits import conflict, outdated, refusal
+    from workflows.edits import asked_to_go, conflict, outdated, refusal
     from workflows.objects import Publisher, Sent, accepted, refused, uid
     from workflows.operations import Operated
     from workflows.steps import LONG, STEPS
@@ -76,11 +76,11 @@ class VirtualMachine(Operated):
         return "deleted; nothing is left"
 
     @workflow.signal(name=Signal.DELETE)
-    def delete(self, _reason: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
+    def delete(self, request: Any = None) -> None:  # noqa: ANN401 - whatever a client sends along, it is a delete
         """Delete the VM. Accepted with every worker down; nothing takes it back."""
         self._deleting = True
         if self._problem is None:
-            self._life = requests.deleted(self._life, workflow.now())
+            self._life = requests.deleted(self._life, workflow.now(), asked_to_go(request))
         self._stirred = True
 
     @workflow.signal(name=Signal.WAKE)
@@ -144,9 +144,9 @@ class VirtualMachine(Operated):
         hopeless = step is Step.ORDER and hold.verdict is Verdict.TERMINAL
         return self._life.but(hold=hold, orders=self._life.orders[1:] if hopeless else self._life.orders)
 
-    def _aim(self) -> tuple[Goal, str, bool]:
+    def _aim(self) -> tuple[Goal, str, float | None]:
         """Return what the current step serves; a step is dropped when this changes under it."""
-        return goal(self._life), self._life.ending, self._life.forced
+        return goal(self._life), self._life.ending, self._life.grace
 
     def _admit(self, operation: Operation, request: Request) -> None:
         """Refuse what cannot be done now; a request that was accepted before is accepted again."""

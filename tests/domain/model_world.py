@@ -73,7 +73,7 @@ class Flight:
 
     step: Step
     life: Life
-    aim: tuple[Goal, str, bool]
+    aim: tuple[Goal, str, float | None]
     outcome: Learn | Problem
 
 
@@ -90,8 +90,8 @@ class Vm:
         """Return this VM in a world of its own; what happens to one does not happen to the other."""
         return replace(self, world=replace(self.world, host=copy(self.world.host)), flight=copy(self.flight))
 
-    def aim(self) -> tuple[Goal, str, bool]:
-        return goal(self.life), self.life.ending, self.life.forced
+    def aim(self) -> tuple[Goal, str, float | None]:
+        return goal(self.life), self.life.ending, self.life.grace
 
     def wake(self, about: Wake) -> None:
         self.life, self.wakes = woken(self.life, about), self.wakes | {about}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.guest import GuestInfo, Observation, Power, StopCause
-from domain.life import Hold, Life, Wake, woken
+from domain.guest import GuestInfo, Observation, Power, StopCause, absent
+from domain.life import Hold, Life, Wake, learned, woken
 from domain.problem import Verdict
 from domain.requests import deleted
 from domain.run_strategy import Operation, RunStrategy
@@ -126,6 +126,12 @@ def test_a_guest_that_ended_unexpectedly_is_a_failure(cause: StopCause, reason: 
 @pytest.mark.parametrize("cause", [StopCause.GUEST, StopCause.HOST, StopCause.UNKNOWN])
 def test_a_guest_that_was_shut_down_is_none(cause: StopCause) -> None:
     assert one(at_host(off(cause), RunStrategy.MANUAL), ConditionType.FAILURE).status is Truth.FALSE
+
+
+@pytest.mark.parametrize("seen", [off(StopCause.UNKNOWN), absent(UID)])
+def test_a_guest_whose_host_was_lost_with_it_is_a_failure(seen: Observation) -> None:
+    told = one(learned(UP.but(wanted=True, strategy=RunStrategy.MANUAL), seen, NOW), ConditionType.FAILURE)
+    assert (told.status, told.reason) == (Truth.TRUE, "GuestLost")
 
 
 def test_what_waits_for_a_power_on_is_told_until_then() -> None:

@@ -123,21 +123,21 @@ def test_what_is_not_held_need_not_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "forced", "seconds"),
+    ("seen", "asked", "seconds"),
     [
-        (running(agent=True), False, DEFAULT_GRACE),
-        (running(agent=True), True, 0.0),
-        (running(agent=False), False, 0.0),
-        (paused(), False, 0.0),
+        (running(agent=True), None, DEFAULT_GRACE),
+        (running(agent=True), 0.0, 0.0),
+        (running(agent=True), 5.0, 5.0),
+        (running(agent=False), None, DEFAULT_GRACE),
+        (running(agent=False), 0.0, 0.0),
+        (paused(), None, 0.0),
+        (paused(), 5.0, 0.0),
     ],
 )
-def test_only_a_guest_that_can_hear_and_is_not_forced_gets_its_grace(
-    seen: Observation,
-    *,
-    forced: bool,
-    seconds: float,
+def test_every_guest_that_runs_gets_the_grace_it_was_asked_to_have_or_is_declared_with(
+    seen: Observation, asked: float | None, seconds: float
 ) -> None:
-    assert grace(at_host(seen).but(forced=forced)) == seconds
+    assert grace(at_host(seen).but(grace=asked)) == seconds
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain.guest import Power
-from domain.life import Hold, Wake, learned, woken
+from domain.life import Asked, Hold, Wake, learned, woken
 from domain.lifecycle import Goal, goal
 from domain.requests import REMEMBERED_REQUESTS, Request, asked_for, deleted
 from domain.run_strategy import LIVE, Operation, RunStrategy
@@ -47,14 +47,14 @@ def test_a_start_takes_a_restart_back() -> None:
 
 def test_a_forced_request_is_remembered_until_the_incarnation_ends() -> None:
     life = asked(at_host(running()), Operation.STOP, force=True)
-    assert life.forced
-    assert not learned(life, off(), NOW).forced
+    assert life.grace == 0
+    assert learned(life, off(), NOW).grace is None
 
 
 def test_a_stop_that_the_guest_ignores_can_be_forced_although_the_vm_is_halted_by_then() -> None:
     stopping = asked(at_host(running()), Operation.STOP)
     forced = asked(stopping, Operation.STOP, force=True)
-    assert (forced.strategy, forced.forced, goal(forced)) == (RunStrategy.HALTED, True, Goal.STOP)
+    assert (forced.strategy, forced.grace, goal(forced)) == (RunStrategy.HALTED, 0, Goal.STOP)
 
 
 @pytest.mark.parametrize("again", Operation)
@@ -117,7 +117,28 @@ def test_a_deletion_is_the_goal_from_then_on_and_lifts_a_hold() -> None:
 
 def test_deleting_twice_is_deleting_once() -> None:
     once = deleted(newborn(), NOW)
-    assert deleted(once, LATER) is once
+    assert deleted(once, LATER) == once
+
+
+def test_who_asked_for_a_deletion_is_remembered_and_a_later_one_changes_that_no_more() -> None:
+    once = deleted(newborn(), NOW, Request(id="", by="ada"))
+    assert once.last == Asked(operation="delete", by="ada", at=NOW)
+    assert deleted(once, LATER, Request(id="", by="bob")).last == once.last
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "grace"),
+    [(None, None, None), (30.0, None, 30.0), (None, 5.0, 5.0), (30.0, 5.0, 5.0), (5.0, 30.0, 5.0), (30.0, 0.0, 0.0)],
+)
+def test_deleting_again_can_only_shorten_the_grace(
+    first: float | None, second: float | None, grace: float | None
+) -> None:
+    once = deleted(at_host(running()), NOW, Request(id="", grace=first))
+    assert deleted(once, LATER, Request(id="", grace=second)).grace == grace
+
+
+def test_a_deletion_does_not_give_back_what_a_forced_stop_took() -> None:
+    assert deleted(asked(at_host(running()), Operation.STOP, force=True), NOW).grace == 0
 
 
 @pytest.mark.parametrize("wake", sorted(set(Wake) - {Wake.LOST}))

@@ -32,6 +32,11 @@ def witnessed(control: Control, call: str) -> int:
     return control.faults.inject(Fault(call=call, kind=Kind.WITNESS, times=None))
 
 
+def orders(control: Control, rule: int) -> list[str]:
+    """Return the calls a rule recorded that change something. A look is none: news of a guest may come late."""
+    return [each.call for each in control.faults.firings(rule) if each.call.startswith("ensure_")]
+
+
 def times(control: Control, rule: int) -> int:
     """Return how often a rule has struck."""
     return len(control.faults.firings(rule))

@@ -10,8 +10,10 @@ from temporalio.client import Client
 
 from domain.problem import Problem, Verdict
 from drivers.simulator.control import Control
+from manifests.base import InvalidManifestError
 from manifests.contract import PowerRequest, Signal, Update, Want
 from manifests.registry import kind_called
+from manifests.virtual_server import VirtualServer
 from runtime.client import connect
 from tests.manifests.examples import at
 from tests.temporal_server import private_server
@@ -197,6 +199,32 @@ async def test_a_deletion_in_a_later_run_leaves_nothing(world: World) -> None:
         for _ in range(SUGGESTED_AFTER // 3):
             await world.handle().signal(Signal.WAKE, "guest")
         await world.delete()
+        await world.audit(driver)
+
+
+async def test_what_a_version_cannot_read_waits_for_one_that_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never taken for an object that was refused from the beginning: deleting that one gives nothing back."""
+    async with world.near() as driver:
+        await world.objects.apply(world.vm())
+        running = await world.until_status("Running")
+
+        def stricter(_manifest: VirtualServer) -> None:
+            raise InvalidManifestError([("spec", "this version has stricter rules")])
+
+        monkeypatch.setattr(VirtualServer, "check_at_rest", stricter)
+        for _ in range(SUGGESTED_AFTER):
+            await world.handle().signal(Signal.WAKE, "guest")
+
+        async def stands() -> bool:
+            task = (await world.handle().describe()).raw_description.pending_workflow_task
+            return task.attempt > 1
+
+        await eventually(stands)
+        await world.objects.delete(*world.key())
+        assert (await world.status())["vm"] == running["vm"], "it is shown as it was"
+        assert [seen.uid for seen in driver.inventory()] != []
+        monkeypatch.undo()
+        await world.handle().result()
         await world.audit(driver)
 
 

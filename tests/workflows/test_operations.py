@@ -6,7 +6,9 @@ import random
 import pytest
 
 from domain.problem import Problem, Verdict
-from manifests.contract import Update
+from drivers.simulator.control import Control
+from manifests.contract import DeleteRequest, Update
+from tests.workflows.incidents import times, witnessed
 from tests.world import World
 
 
@@ -60,6 +62,32 @@ async def test_a_forced_stop_does_not_ask_the_guest(world: World) -> None:
         await world.ask(Update.STOP, force=True)
         assert (await world.until_status("Stopped"))["message"] == "the guest was powered off"
         await world.delete()
+
+
+async def test_a_guest_that_has_not_shown_itself_is_asked_all_the_same(world: World, control: Control) -> None:
+    """It may have neither an agent nor a lease, and work to lose."""
+    world.simulator["bootSeconds"] = 3600.0
+    async with world.near():
+        await world.objects.apply(world.vm())
+        await world.until_status("Starting")
+        asked = witnessed(control, "ensure_stopped.ask")
+        await world.ask(Update.STOP, grace=0.5)
+        assert (await world.until_status("Stopped"))["message"] == "the guest was powered off"
+        assert times(control, asked) >= 1
+        await world.delete()
+
+
+async def test_a_deletion_says_who_asked_and_a_second_one_shortens_the_grace(world: World) -> None:
+    world.simulator["bootSeconds"] = 3600.0
+    async with world.near() as driver:
+        await world.objects.apply(world.vm())
+        await world.until_status("Starting")
+        await world.objects.delete(*world.key(), DeleteRequest(by="ada"))
+        going = await world.until_status("Terminating")
+        assert (going["lastOperation"]["operation"], going["lastOperation"]["by"]) == ("delete", "ada")
+        await world.objects.delete(*world.key(), DeleteRequest(by="bob", grace=0))
+        await world.handle().result()
+        await world.audit(driver)
 
 
 async def test_a_forced_stop_of_what_is_off_is_refused(world: World) -> None:

@@ -5,7 +5,7 @@ import pytest
 from domain.life import Wake
 from drivers.simulator.control import Control
 from manifests.contract import Signal, Update
-from tests.workflows.incidents import times, witnessed
+from tests.workflows.incidents import orders, witnessed
 from tests.world import World, eventually
 
 
@@ -27,7 +27,7 @@ async def test_a_vm_whose_hypervisor_is_lost_is_unknown_until_it_is_looked_at_ag
         assert (lost["reason"], ready(lost)) == ("HypervisorLost", "Unknown")
         assert lost["message"] == f"{world.name} is out of reach; when last seen, the guest was running"
         assert lost["vm"] == running["vm"]
-        assert times(control, calls) == 0
+        assert orders(control, calls) == []
         await world.handle().signal(Signal.WAKE, Wake.GUEST)
         back = await world.until_status("Running")
         assert (back["vm"], back["exits"], ready(back)) == (running["vm"], 0, "True")

@@ -71,7 +71,10 @@ CASES: dict[str, Callable[[World], dict[str, Any]]] = {
 async def test_an_unknown_field_is_named_until_somebody_deletes_the_object(world: World, kind: str) -> None:
     handle = await start(world, kind, CASES[kind](world))
     shown = await refusal(handle)
-    (found,) = shown["status"]["conditions"]
+    found, *others = shown["status"]["conditions"]
+    assert [(each["type"], each["status"]) for each in others] == (
+        [("DataImported", "False"), ("Ready", "False"), ("Paused", "False")] if kind == "VirtualServer" else []
+    )
     assert (found["type"], found["status"], found["reason"]) == ("Failure", "True", "InvalidManifest")
     assert found["message"].endswith("colour: unknown field")
     assert shown["metadata"]["uid"] == handle.first_execution_run_id
