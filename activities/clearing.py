@@ -8,11 +8,13 @@ from temporalio.common import SearchAttributeKey
 
 from activities import neighbours
 from activities.heartbeats import pulsing
-from activities.rounds import PAGE
 from manifests.contract import DeleteRequest, SearchAttribute, Signal
 from manifests.registry import KINDS
 
 _NAMESPACED = {kind.kind for kind in KINDS if kind.namespaced}
+_PAGE = min(kind.page for kind in KINDS if kind.namespaced)
+"""Objects listed at once: each may bring the largest document of its kind along."""
+
 _STATUS = SearchAttributeKey.for_keyword(SearchAttribute.STATUS)
 
 
@@ -28,7 +30,7 @@ class Clearing:
         query = f"{SearchAttribute.NAMESPACE} = '{namespace}' AND ExecutionStatus = 'Running'"
         left: Counter[str] = Counter()
         async with pulsing():
-            async for listed in self._client.list_workflows(query, page_size=PAGE):
+            async for listed in self._client.list_workflows(query, page_size=_PAGE):
                 kind = listed.id.partition("/")[0]
                 if kind in _NAMESPACED and (_goes(listed) or await self._ask(listed.id, namespace)):
                     left[kind] += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from types import FrameType
 from typing import Annotated
 
@@ -30,6 +31,9 @@ MESSAGE_LIMIT = 1024 * 1024
 IDLE_SECONDS = 75
 """How long a connection may be idle between two requests."""
 
+RENEWAL_SECONDS = 12 * 3600.0
+"""Between two looks whether the certificate is due."""
+
 GRACE_SECONDS = 5
 """How long requests under way may take when the gateway is told to stop."""
 
@@ -47,9 +51,8 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def config(served: Door, settings: Settings) -> uvicorn.Config:
+def config(served: Door, settings: Settings, context: ssl.SSLContext) -> uvicorn.Config:
     """Return how the gateway is served."""
-    context = tls.ensure(settings.gateway_directory, names(settings))
     return uvicorn.Config(
         served,
         host=settings.gateway_listen,
@@ -75,6 +78,16 @@ def names(settings: Settings) -> list[str]:
     return sorted({*here, *listen, *settings.gateway_names})
 
 
+async def renew(context: ssl.SSLContext, settings: Settings, every: float = RENEWAL_SECONDS) -> None:
+    """Look again and again whether the certificate is due."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await asyncio.to_thread(tls.refresh, context, settings.gateway_directory, names(settings))
+        except (OSError, ValueError) as error:
+            log.warning("the certificate could not be renewed; the one before serves on", trouble=str(error))
+
+
 async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     if settings.key_file is None:  # one that somebody names is shared with others, and never made here
@@ -82,11 +95,14 @@ async def serve(settings: Settings) -> None:
     objects = Objects(await connect(settings), Keyring(settings.keys))
     await objects.ensure(default_namespace())
     gateway = Gateway(objects)
-    server = Server(config(application(gateway), settings), gateway)
+    context = tls.ensure(settings.gateway_directory, names(settings))
+    server = Server(config(application(gateway), settings, context), gateway)
+    renewing = asyncio.create_task(renew(context, settings))
     log.info("serving", url=settings.gateway_url)
     try:
         await server.serve()
     finally:
+        renewing.cancel()
         await gateway.close()
 
 

@@ -16,6 +16,9 @@ Document = dict[str, Any]
 LOG_LIMIT = 10_000
 """Changes remembered; a watch from before the oldest is Expired."""
 
+LOG_BYTES = 64 * 1024 * 1024
+"""The same in bytes, as the objects are stored: a few large ones weigh as much as many small ones."""
+
 SCOPES_LIMIT = 10_000
 """Scopes of which the first listing is remembered."""
 
@@ -61,13 +64,17 @@ class Happened(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One arrival. before: what was known until then; after: what is known now, of a deleted object its last state."""
+    """One arrival.
+
+    before: what was known until then; after: what is known now, of a deleted object its last state; size: its bytes.
+    """
 
     stamp: int
     happened: Happened
     key: Key
     before: Document | None
     after: Document
+    size: int = 0
     forms: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     """How watchers were told, by the form they asked for: what two hundred ask for is written once."""
 
@@ -101,8 +108,10 @@ class Cache:
     stamp: how far this knowledge reaches, the resourceVersion of a list; latest: the stamp of the latest change.
     """
 
-    def __init__(self, limit: int = LOG_LIMIT) -> None:
+    def __init__(self, limit: int = LOG_LIMIT, most: int = LOG_BYTES) -> None:
         self._limit = limit
+        self._most = most
+        self._bytes = 0
         self._entries: dict[Key, _Entry] = {}
         self._log: list[Change] = []
         self._stamps: list[int] = []
@@ -171,9 +180,9 @@ class Cache:
         if entry is None or entry.fed.uid != fed.uid:
             if entry is not None:
                 self._drop(key)
-            self._note(Happened.ADDED, key, None, fed.document, now, fed.version)
+            self._note(Happened.ADDED, None, fed, now)
         elif entry.fed.document != fed.document:
-            self._note(Happened.MODIFIED, key, entry.fed.document, fed.document, now, fed.version)
+            self._note(Happened.MODIFIED, entry.fed.document, fed, now)
         self._entries[key] = _Entry(fed, now if began is None else began)
 
     def drop(self, key: Key, run: str, now: float) -> None:
@@ -196,18 +205,30 @@ class Cache:
 
     def _drop(self, key: Key, now: float = 0.0) -> None:
         last = self._entries.pop(key).fed
-        self._note(Happened.DELETED, key, last.document, last.document, now, last.version)
+        self._note(Happened.DELETED, last.document, last, now)
 
-    def _note(  # noqa: PLR0913, PLR0917 - what a change consists of
-        self, happened: Happened, key: Key, before: Document | None, after: Document, now: float, version: int
-    ) -> None:
-        self.stamp = max(int(now * 1e6), self.stamp + 1, version + 1)
+    def _note(self, happened: Happened, before: Document | None, fed: Fed, now: float) -> None:
+        self.stamp = max(int(now * 1e6), self.stamp + 1, fed.version + 1)
         self.latest = self.stamp
-        self._log.append(Change(self.stamp, happened, key, before, after))
+        size = len(fed.row.seal)
+        self._log.append(Change(self.stamp, happened, fed.row.key, before, fed.document, size))
         self._stamps.append(self.stamp)
-        if len(self._log) > 2 * self._limit:  # in halves, so that forgetting costs nothing most of the time
-            self._floor = self._stamps[self._limit - 1]
-            del self._log[: self._limit], self._stamps[: self._limit]
+        self._bytes += size
+        if len(self._log) > 2 * self._limit or self._bytes > 2 * self._most:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget the older half, so that forgetting costs nothing most of the time."""
+        kept, count = 0, 0
+        for change in reversed(self._log):
+            kept += change.size
+            if count == self._limit or kept > self._most:
+                break
+            count += 1
+        gone = len(self._log) - max(count, 1)
+        self._floor = self._stamps[gone - 1]
+        del self._log[:gone], self._stamps[:gone]
+        self._bytes = sum(change.size for change in self._log)
 
 
 def _outdated(entry: _Entry, fed: Fed, began: float | None) -> bool:

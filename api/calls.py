@@ -14,8 +14,12 @@ from api.refusals import Refusal, bad_request
 from api.resources import Resource
 from api.selectors import field_selector, label_selector
 from domain.access import Grant
+from domain.names import is_label
 
 _LIMIT = 10**9
+
+_MANAGER_LIMIT = 128
+"""Characters of the name of who writes, as in Kubernetes."""
 
 _ABOUT = ("involvedObject.name", "regarding.name")
 """Fields of an Event that name what it is about."""
@@ -63,10 +67,11 @@ class Call:
     @property
     def manager(self) -> str:
         """Who writes, for the book of who owns which field."""
-        said = self.query.get("fieldManager") or self.headers.get("user-agent", "").partition("/")[0] or "unknown"
-        if len(said) > 128 or not said.isprintable():  # noqa: PLR2004 - Kubernetes' limit
-            raise invalid_option("fieldManager", "may not have more than 128 printable characters")
-        return said
+        said = self.query.get("fieldManager", "")
+        if len(said) > _MANAGER_LIMIT or not said.isprintable():
+            raise invalid_option("fieldManager", f"may not have more than {_MANAGER_LIMIT} printable characters")
+        program = self.headers.get("user-agent", "").partition("/")[0]
+        return said or "".join(filter(str.isprintable, program))[:_MANAGER_LIMIT] or "unknown"
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return an option that is on or off."""
@@ -111,7 +116,8 @@ class Call:
         """Return what is looked at: one object alone where the selector names it, so that nothing else is listed."""
         terms = dict(term.partition("=")[::2] for term in fields.replace("==", "=").split(",") if "!=" not in term)
         name = terms.get("metadata.name", "") if "\\" not in fields else ""
-        namespace = self.address.namespace or terms.get("metadata.namespace", "")
+        wanted = terms.get("metadata.namespace", "")
+        namespace = self.address.namespace or (wanted if is_label(wanted) else "")
         about = (
             next((terms[path] for path in _ABOUT if terms.get(path)), None) if self.resource.kind == "Event" else None
         )

@@ -31,7 +31,7 @@ _PROPAGATION = {"Orphan", "Background", "Foreground"}
 async def delete(work: Work) -> Response:
     """Ask an object to go: a Status when it is gone at once, the object while it is not."""
     call, asked = work.call, await _options(work)
-    live = await work.gateway.store.get(work.served, call.key)
+    live = await work.gateway.store.present(work.served, call.key)
     _check_preconditions(work, live, asked)
     request = _request(work, asked)
     left = live if work.call.tried(asked) else await _deleted(work, live, request)

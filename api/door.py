@@ -97,7 +97,7 @@ def _temporal(error: RPCError) -> Refusal:
     if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
         return too_many()
     if error.status in _LATER:
-        return unavailable("the Temporal server does not answer")
+        return unavailable("the Temporal server does not answer", None)
     return internal("the Temporal server refused; the gateway's log tells more")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from api.refusals import Refusal, about, already_exists, conflict, expired, not_found, unavailable
+from api.refusals import Refusal, about, already_exists, conflict, expired, not_found, too_many, unavailable
 from api.resources import Resource
 from domain.problem import Problem, Verdict
 from manifests.base import InvalidManifestError
@@ -67,10 +67,12 @@ def forbidden(user: str, tried: Attempt) -> Refusal:
     return Refusal(HTTPStatus.FORBIDDEN, "Forbidden", message, details=about(resource, tried.name))
 
 
-def not_supported(resource: Resource, verb: str) -> Refusal:
-    """Return 405: the resource does not know this verb."""
-    message = f'{verb} is not supported on resources of kind "{resource.qualified}"'
-    return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", message, details=about(resource))
+def ending(resource: Resource, namespace: str) -> Refusal:
+    """Return 403: nothing new is created in a namespace that is being deleted."""
+    why = f"unable to create new content in namespace {namespace} because it is being terminated"
+    causes = [Cause("metadata.namespace", f"namespace {namespace} is being terminated", "NamespaceTerminating")]
+    message = f"{resource.qualified} is forbidden: {why}"
+    return Refusal(HTTPStatus.FORBIDDEN, "Forbidden", message, details=_details(about(resource), causes))
 
 
 def not_acceptable(accepted: Iterable[str]) -> Refusal:
@@ -151,6 +153,7 @@ _MEANINGS: Mapping[str, Callable[[Resource, str, str], Refusal]] = {
     "AlreadyExists": lambda resource, name, _: already_exists(resource, name),
     "Conflict": lambda resource, name, why: conflict(resource, name, why or MODIFIED),
     "Forbidden": _forbidden,
+    "TooManyRequests": lambda _resource, _name, _why: too_many(),
 }
 """What a problem's reason means where Kubernetes has the same word."""
 

@@ -111,8 +111,10 @@ def too_many(seconds: int = 1) -> Refusal:
     )
 
 
-def unavailable(message: str, seconds: int = 5) -> Refusal:
-    """Ask a client to come back."""
+def unavailable(message: str, seconds: int | None = 1) -> Refusal:
+    """Ask a client to come back. Clients do that by themselves when they are told after how many seconds."""
+    if seconds is None:
+        return Refusal(503, "ServiceUnavailable", message)
     return Refusal(
         503,
         "ServiceUnavailable",

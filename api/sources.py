@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from temporalio.client import WorkflowExecution
 
-from api.cache import Fed, Key, Row, Scope
+from api.cache import Document, Fed, Key, Row, Scope
 from domain.problem import Problem
 from manifests.contract import OBJECT_MEMO
 from manifests.registry import Kind
@@ -49,24 +49,30 @@ class Workflows:
     async def look(self, key: Key) -> Fed | None:
         """Describe one workflow."""
         try:
-            execution = await self._objects.describe(self._kind, key.name, key.namespace)
+            description = await self._objects.describe(self._kind, key.name, key.namespace)
         except Problem as problem:
             if problem.reason != "NotFound":
                 raise
             return None
-        return await self._listed(execution).read()
+        return self._fed(_row(description), await self._objects.current(description))
 
     def _listed(self, execution: WorkflowExecution) -> Listed:
-        memo = execution.raw_info.memo.fields
-        seal = memo[OBJECT_MEMO].data if OBJECT_MEMO in memo else b""
-        row = Row(key_of(execution.id), execution.run_id, seal)
+        row = _row(execution)
 
         async def read() -> Fed:
-            document = self._objects.readable(await self._objects.document(execution))
-            metadata = document["metadata"]
-            return Fed(row, metadata["uid"], int(metadata["resourceVersion"]), document)
+            return self._fed(row, await self._objects.document(execution))
 
         return Listed(row, read)
+
+    def _fed(self, row: Row, document: Document) -> Fed:
+        metadata = document["metadata"]
+        return Fed(row, metadata["uid"], int(metadata["resourceVersion"]), self._objects.readable(document))
+
+
+def _row(execution: WorkflowExecution) -> Row:
+    memo = execution.raw_info.memo.fields
+    seal = memo[OBJECT_MEMO].data if OBJECT_MEMO in memo else b""
+    return Row(key_of(execution.id), execution.run_id, seal)
 
 
 def key_of(workflow_id: str) -> Key:

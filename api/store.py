@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from uuid import uuid4
 
 from api.cache import Document, Key
@@ -27,6 +28,14 @@ PUBLISHED_WITHIN = 0.5
 
 Whoever creates and then updates is not to be told of a conflict with nobody. Without workers nobody waits longer.
 """
+
+
+class Place(Enum):
+    """How a namespace stands for who wants to create something in it."""
+
+    OPEN = auto()
+    ENDING = auto()
+    MISSING = auto()
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,14 @@ class Store:
 
     async def get(self, served: Served, key: Key) -> Document:
         """Return one object as it is now; Refusal 404 when there is none, a Problem for a Secret nobody can open."""
+        return self.objects.opened(await self.present(served, key))
+
+    async def present(self, served: Served, key: Key) -> Document:
+        """Return one object as it is now, a Secret nobody can open sealed; Refusal 404 when there is none."""
         document = await served.poller.look(key)
         if document is None:
             raise not_found(served.resource, key.name)
-        return self.objects.opened(document)
+        return document
 
     async def look(self, served: Served, key: Key) -> Document | None:
         """Return one object as it is now; None when there is none."""
@@ -115,12 +128,14 @@ class Store:
         served.poller.stir()
         return answer
 
-    async def exists(self, namespace: str) -> bool:
+    async def place(self, namespace: str) -> Place:
         """Tell whether objects may be created in a namespace."""
         spaces = self.of("Namespace")
         kept = spaces.kind.lasting if spaces.kind else ()
         found = await spaces.poller.look(Key("", namespace))
-        return namespace in kept if found is None else "deletionTimestamp" not in found["metadata"]
+        if found is None:
+            return Place.OPEN if namespace in kept else Place.MISSING
+        return Place.ENDING if "deletionTimestamp" in found["metadata"] else Place.OPEN
 
     def stop(self) -> None:
         """End watches."""

@@ -10,12 +10,12 @@ from api.refusals import Refusal
 from api.watching import Poller, clock
 
 BOOKMARK_SECONDS = 30.0
-"""How often a quiet watch tells how far it is: its client resumes from there."""
+"""How often a watch tells how far it is: its client resumes from there."""
 
 BOOKMARK = "BOOKMARK"
 
 PULSE = ""
-"""The word of an event that nobody is told: the watch is alive, and was quiet for a while."""
+"""The word of an event that nobody is told: a while has passed, and whether the watch may go on is asked again."""
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 """The annotation of the bookmark that ends the initial events of a streaming list."""
@@ -49,6 +49,7 @@ async def events(poller: Poller, query: ListQuery, seconds: float) -> AsyncGener
 
 
 async def _changes(poller: Poller, query: ListQuery, stamp: int, end: float) -> AsyncGenerator[Event, None]:
+    quiet_since = clock()  # what happens outside the selection is no word to this watch
     while (left := end - clock()) > 0 and not poller.closed:
         news = poller.cache.since(stamp)
         if news is None:
@@ -59,8 +60,12 @@ async def _changes(poller: Poller, query: ListQuery, stamp: int, end: float) -> 
             told = selected(change, query)
             if told:
                 yield Event(told, change.after, change)
-        if not await poller.changed(stamp, min(left, BOOKMARK_SECONDS)):
-            stamp = max(stamp, poller.cache.stamp)
+        due = quiet_since + BOOKMARK_SECONDS - clock()
+        came = due > 0 and await poller.changed(stamp, min(left, due))
+        if not came:
+            quiet_since = clock()
+            if poller.cache.latest <= stamp:
+                stamp = max(stamp, poller.cache.stamp)
             yield Event(PULSE, {})
             if query.bookmarks:
                 yield _bookmark(stamp)

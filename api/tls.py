@@ -31,16 +31,21 @@ def ensure(folder: Path, names: Iterable[str]) -> ssl.SSLContext:
 
     folder: of its keys and certificates; only its owner may look into it.
     """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    refresh(context, folder, names)
+    return context
+
+
+def refresh(context: ssl.SSLContext, folder: Path, names: Iterable[str]) -> None:
+    """Have connections from now on meet a certificate that serves for a while; makes one when that is due."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = sorted(set(names))
     authority, authority_key = _authority(folder)
     if not _serves(folder, wanted, authority):
         _issue(folder, wanted, authority, authority_key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(folder / _CERTIFICATE, folder / _KEY)
-    return context
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -9,7 +9,7 @@ from api.answers import answer
 from api.bodies import Body, read_json
 from api.cache import Document, Key
 from api.calls import invalid_option
-from api.errors import MODIFIED, refusal_of
+from api.errors import MODIFIED, ending, refusal_of
 from api.media import APPLY_PATCH
 from api.operations import patch_types
 from api.patching.apply import applied
@@ -17,6 +17,7 @@ from api.patching.managers import Writer, record
 from api.patching.patches import patched
 from api.receiving import accepted, configuration, generated, raw, sent
 from api.refusals import already_exists, bad_request, conflict, not_found
+from api.store import Place
 from api.validation import canonical
 from api.verbs import Work
 from domain.problem import Problem
@@ -38,7 +39,7 @@ async def update(work: Work) -> Response:
     """Declare an object anew, whole."""
     call = work.call
     document = await sent(work.request, call)
-    live = await work.gateway.store.get(work.served, call.key)
+    live = await work.gateway.store.present(work.served, call.key)
     _check_identity(work, live, document)
     version = document["metadata"].get("resourceVersion") or ""
     new = record(call.resource, live, canonical(document), _writer(work))
@@ -105,13 +106,23 @@ async def _replaced(work: Work, live: Document, new: Document, version: str) -> 
     version: that the object must still have; empty when whatever it is by now is written over.
     """
     call = work.call
-    if same(live, new):
+    if same(live, new) or (not _edited(work) and same(_without_book(live), _without_book(new))):
         return live
     if call.dry:
         return {**live, **new, "metadata": {**live["metadata"], **new["metadata"]}}
     request = call.query.get("request", "")
     by = call.caller.name
     return await work.gateway.store.replace(work.served, call.key, new, version=version, by=by, request=request)
+
+
+def _edited(work: Work) -> bool:
+    return work.served.kind is None or work.served.kind.editable
+
+
+def _without_book(document: Document) -> Document:
+    """Return an object without who set which field: that is not kept of what is never edited."""
+    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
 
 
 def same(live: Document, new: Document) -> bool:
@@ -140,8 +151,13 @@ async def _check_namespace(work: Work) -> None:
         return
     if not call.address.namespace:
         raise bad_request("an empty namespace may not be set during creation")
-    if not await work.gateway.store.exists(call.address.namespace):
-        raise not_found(work.gateway.store.of("Namespace").resource, call.address.namespace)
+    match await work.gateway.store.place(call.address.namespace):
+        case Place.MISSING:
+            raise not_found(work.gateway.store.of("Namespace").resource, call.address.namespace)
+        case Place.ENDING:
+            raise ending(call.resource, call.address.namespace)
+        case Place.OPEN:
+            return
 
 
 def _writer(work: Work) -> Writer:

@@ -17,6 +17,7 @@ from cli.ways import Findings, Now
 from domain.access import EVERYWHERE
 from domain.channel import Endpoint
 from domain.problem import Problem
+from manifests.base import SERVER_MADE
 from manifests.contract import (
     DeleteRequest,
     DiscardAnswer,
@@ -26,8 +27,8 @@ from manifests.contract import (
     ReplaceRequest,
     Update,
 )
-from manifests.registry import Kind, id_of, kind_called, kind_of, parse
-from runtime.objects import GO, Applied, Document, check_lasting, declaration, not_edited
+from manifests.registry import Kind, kind_called, kind_of, parse
+from runtime.objects import GO, Applied, Document, check_lasting, declaration
 from runtime.story import REASONS, Line
 
 _VM = kind_called("virtualservers")
@@ -49,23 +50,15 @@ class ByGateway:
         return self._gateway.cluster.namespace
 
     async def apply(self, document: Document, *, by: str) -> Applied:
-        """Create or replace; the gateway knows who asks, and writes that down itself."""
+        """Apply on the server, which knows who asks. What others set and the manifest does not name stays theirs."""
         del by
-        kind, declared = kind_of(document), self._declared(document)
-        try:
-            await self.create(declared)
-        except Problem as problem:
-            if problem.reason != "AlreadyExists":
-                raise
-        else:
+        declared = self._declared(document)
+        path = self._path(declared, declared["metadata"]["name"])
+        before = await self._found(path)
+        after = await self._gateway.apply(path, self._placed(document), force="true", **_WRITER)
+        if before is None:
             return Applied.CREATED
-        existing = await self.get(kind, declared["metadata"]["name"], declared["metadata"].get("namespace", ""))
-        if _written(existing) == _written(declared):
-            return Applied.UNCHANGED
-        if not kind.editable:
-            raise not_edited(kind, id_of(parse(declared)))
-        await self.replace(declared, ReplaceRequest(manifest=declared))
-        return Applied.CONFIGURED
+        return Applied.UNCHANGED if _written(before) == _written(after) else Applied.CONFIGURED
 
     async def create(self, document: Mapping[str, Any]) -> None:
         """Post a manifest."""
@@ -150,12 +143,28 @@ class ByGateway:
         events: list[Document] = (await self._gateway.json("GET", path, fieldSelector=about))["items"]
         return document, tuple(_line(each) for each in sorted(events, key=_place))
 
+    async def _found(self, path: str) -> Document | None:
+        """Return the object at a path; None when there is none."""
+        try:
+            return await self._gateway.json("GET", path)
+        except Problem as problem:
+            if problem.reason != "NotFound":
+                raise
+            return None
+
     def _declared(self, document: Mapping[str, Any]) -> Document:
         """Return what a manifest declares, in the namespace of who asks if it names none."""
-        written = dict(document)
-        if kind_of(document).namespaced and isinstance(written.get("metadata"), dict):
-            written["metadata"] = {"namespace": self.namespace, **written["metadata"]}
-        return parse(written).document()
+        return parse(self._placed(document)).document()
+
+    def _placed(self, document: Mapping[str, Any]) -> Document:
+        """Return a manifest as it is written, with the namespace it means and without what the server adds."""
+        written: Document = {name: value for name, value in document.items() if name != "status"}
+        if isinstance(written.get("metadata"), dict):
+            made = SERVER_MADE | {"managedFields"}
+            written["metadata"] = {name: value for name, value in written["metadata"].items() if name not in made}
+            if kind_of(document).namespaced:
+                written["metadata"] = {"namespace": self.namespace, **written["metadata"]}
+        return written
 
     def _path(self, declared: Document, *parts: str) -> str:
         return self._at(kind_of(declared), declared["metadata"].get("namespace", ""), *parts)

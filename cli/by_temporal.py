@@ -28,7 +28,7 @@ from manifests.contract import (
 from manifests.registry import Kind, kind_called
 from runtime.nearby import console_log
 from runtime.objects import GO, Applied, Document, Objects
-from runtime.story import Line, runs, tell
+from runtime.story import Line, runs, tell, words
 
 _VM = kind_called("virtualservers")
 
@@ -118,7 +118,8 @@ def _pending(description: WorkflowExecutionDescription) -> Iterator[str]:
     if decision.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED:
         yield f"its next decision, waits for a worker since {decision.scheduled_time.ToDatetime():%H:%M:%SZ}"
     for each in description.raw_description.pending_activities:
-        after = f", after: {each.last_failure.message}" if each.last_failure.message else ""
+        why = words(each.last_failure)
+        after = f", after: {why}" if why else ""
         yield f"{each.activity_type.name}, attempt {each.attempt}{_waits(each)}{after}"
 
 

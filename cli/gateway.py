@@ -1,5 +1,6 @@
 """Talking to a gateway: requests and channels, and what it refuses as the Problem it names."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,9 @@ Json = dict[str, Any]
 _TIMEOUT = httpx.Timeout(65.0, connect=3.0)
 """Seconds; the gateway itself ends a request after a minute, and says so."""
 
+_APPLY = "application/apply-patch+yaml"
+"""Media type of what is applied on the server: YAML, of which JSON is a part."""
+
 _PASSING = {429, 503, 504}
 """Codes of what passes by itself."""
 
@@ -35,7 +39,18 @@ class Gateway:
 
     async def json(self, method: str, path: str, *, body: Json | None = None, **query: str) -> Json:
         """Return the object that answers a request; raises as `text` does."""
-        answer = await self._answer(method, path, body, query)
+        return self._object(await self._answer(method, path, query, json=body))
+
+    async def apply(self, path: str, body: Json, **query: str) -> Json:
+        """Apply a manifest on the server and return the object; raises as `text` does."""
+        applied = {"content": json.dumps(body), "headers": {"Content-Type": _APPLY}}
+        return self._object(await self._answer("PATCH", path, query, **applied))
+
+    async def text(self, method: str, path: str, **query: str) -> str:
+        """Return the text that answers a request; what the gateway refuses comes out as the Problem it names."""
+        return (await self._answer(method, path, query)).text
+
+    def _object(self, answer: httpx.Response) -> Json:
         try:
             found = answer.json()
         except ValueError:
@@ -45,13 +60,9 @@ class Gateway:
             raise Problem.terminal("NoGateway", message, field=self.cluster.server)
         return found
 
-    async def text(self, method: str, path: str, **query: str) -> str:
-        """Return the text that answers a request; what the gateway refuses comes out as the Problem it names."""
-        return (await self._answer(method, path, None, query)).text
-
-    async def _answer(self, method: str, path: str, body: Json | None, query: Mapping[str, str]) -> httpx.Response:
+    async def _answer(self, method: str, path: str, query: Mapping[str, str], **sent: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
         try:
-            answer = await self._http.request(method, path, json=body, params=query)
+            answer = await self._http.request(method, path, params=query, **sent)
         except httpx.TransportError as error:
             raise self._unreached(error) from error
         if answer.is_error:

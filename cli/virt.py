@@ -48,6 +48,9 @@ Target = Annotated[
 _KINDS = {"vm", "vms", "vmi", "vs", "virtualserver", "virtualservers", "virtualmachine"}
 _VIEWERS = ("remote-viewer", "vncviewer", "xtigervncviewer", "vinagre")
 _SSH_PORT = 22
+_SOON, _SELDOM = 1.0, 15.0
+"""Seconds between two looks at a log that is followed: while it grows, and after long silence. Each is a workflow."""
+
 _LOG_LIMIT = 1024 * 1024
 _MARK = 1024
 """Characters by which the end of a log is found again in a later one."""
@@ -202,15 +205,16 @@ def logs(
     where, name = cluster(kubeconfig, context, namespace), named(target)
 
     async def show(objects: ByGateway) -> None:
-        told = ""
+        told, pause = "", _SOON
         while True:
             text = await objects.console_log(name, "", _LOG_LIMIT)
-            sys.stdout.write(_new_of(text, told))
+            new = _new_of(text, told)
+            sys.stdout.write(new)
             sys.stdout.flush()
             if not follow:
                 return
-            told = text
-            await asyncio.sleep(1)  # a log is asked for, again and again: nobody tells when it grows
+            told, pause = text, _SOON if new else min(2 * pause, _SELDOM)
+            await asyncio.sleep(pause)  # a log is asked for, again and again: nobody tells when it grows
 
     asking(where, show)
 

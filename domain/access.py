@@ -60,14 +60,15 @@ class Action(Value):
 
 READING = frozenset({Verb.GET, Verb.LIST, Verb.WATCH})
 
-SEEN = frozenset({"", "status", "log", "scale"})
+SEEN = frozenset({"", "status", "log"})
 """Parts of an object that reading it includes. The others reach into a guest or act on it."""
 
 READ_BY_EDITORS = frozenset({"Secret"})
 """Kinds that a viewer does not see."""
 
-WRITTEN_BY_ADMINS = frozenset({"ResourceQuota"})
-"""Kinds that an editor sees and does not change: a limit is set by somebody else than who is limited."""
+WRITTEN_BY_ADMINS = frozenset({"ResourceQuota", "Namespace", "Hypervisor", "Zone", "StorageClass"})
+"""Kinds that an editor sees and does not change: what teams share, and limits, which are set by somebody else than who
+is limited."""
 
 FOR_ADMINS = frozenset({"Account"})
 """Kinds that only an admin sees: who may do what."""

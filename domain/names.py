@@ -27,9 +27,14 @@ def check_name(text: str) -> str:
     return text
 
 
+def is_label(text: str) -> bool:
+    """Return whether a text is a DNS-1123 label (RFC 1123)."""
+    return len(text) <= _LABEL_LIMIT and _LABEL.fullmatch(text) is not None
+
+
 def check_label(text: str) -> str:
     """Return a DNS-1123 label unchanged; a ValueError says what a namespace may look like (RFC 1123)."""
-    if len(text) > _LABEL_LIMIT or not _LABEL.fullmatch(text):
+    if not is_label(text):
         raise ValueError(
             "a namespace has at most 63 lower-case letters, digits and '-'; a letter or digit stands first and last",
         )

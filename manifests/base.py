@@ -212,8 +212,10 @@ class Manifest(Schema):
         return self.metadata.namespace if isinstance(self.metadata, NamespacedMeta) else ""
 
     def document(self) -> dict[str, Any]:
-        """Return the manifest as it goes over the wire: camelCase, defaults filled in, nothing null."""
-        return self.model_dump(by_alias=True, mode="json", exclude_none=True)
+        """Return the manifest as it goes over the wire: camelCase, with defaults, nothing null, no empty labels."""
+        document = self.model_dump(by_alias=True, mode="json", exclude_none=True)
+        document["metadata"] = {name: value for name, value in document["metadata"].items() if value not in ({}, [])}
+        return document
 
     def content(self) -> dict[str, Any]:
         """Return what the object is, without what it is called: a change of it begins a new generation."""
@@ -241,14 +243,17 @@ def check_kept(*kept: Kept, why: str = "field is immutable") -> None:
 
 
 class InvalidManifestError(Problem):
-    """A manifest that cannot be accepted; `causes` has one (field, message) each, of which the message tells some."""
+    """A manifest that cannot be accepted; `causes` has one (field, message) each, of which the message tells some.
 
-    def __init__(self, causes: Iterable[tuple[str, str]]) -> None:
+    field: the id of the object whose workflow says so.
+    """
+
+    def __init__(self, causes: Iterable[tuple[str, str]], *, field: str = "") -> None:
         self.causes = tuple(causes)
         told = [f"{field}: {message}" if field else message for field, message in self.causes[:_CAUSES_TOLD]]
         more = len(self.causes) - len(told)
         text = "; ".join([*told, f"and {more} more"] if more else told)
-        super().__init__("InvalidManifest", text, verdict=Verdict.TERMINAL)
+        super().__init__("InvalidManifest", text, verdict=Verdict.TERMINAL, field=field)
 
 
 def field_path(location: Sequence[int | str], document: object = None) -> str:

@@ -5,16 +5,19 @@ sends a signal: both are accepted with every worker down. Operations are updates
 """
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.api.enums.v1 import PendingWorkflowTaskState, TaskQueueType
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
 from temporalio.client import (
     Client,
-    WorkflowExecutionAsyncIterator,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
@@ -48,6 +51,7 @@ from manifests.contract import (
 )
 from manifests.registry import Kind, check_size, id_of, kind_called, kind_of, parse
 from manifests.status import timestamp
+from runtime.pollers import abandoned
 from runtime.sealing import Keyring
 from runtime.wait import until
 
@@ -61,6 +65,12 @@ LISTED_WITHIN = 10.0
 
 ANSWER_WITHIN = timedelta(seconds=10)
 """How long an operation waits for a worker to accept it."""
+
+A_MOMENT = timedelta(seconds=2)
+"""The same where nobody asks the task queue for work: one may just have come."""
+
+_LATELY = 100
+"""How many of the last events of a life that waits for a worker are looked at for a request to go."""
 
 GO = DeleteRequest()
 """A delete by nobody in particular, with the grace that is declared."""
@@ -166,7 +176,7 @@ class Objects:
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Document:
         """Return one object; Problem.terminal `NotFound` when there is none. Strongly consistent."""
-        return await self.document(await self.describe(kind, name, namespace))
+        return await self.current(await self.describe(kind, name, namespace))
 
     async def describe(self, kind: Kind, name: str, namespace: str = "") -> WorkflowExecutionDescription:
         """Return what the server knows of an object's workflow, its pending activities included."""
@@ -186,13 +196,25 @@ class Objects:
         documents = [await self.document(listed) async for listed in self.executions(kind, namespace)]
         return sorted(documents, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
 
-    def executions(self, kind: Kind, namespace: str = "") -> WorkflowExecutionAsyncIterator:
-        """Return the workflows that live the objects of a kind, of one namespace or of all, in no order."""
+    async def executions(self, kind: Kind, namespace: str = "") -> AsyncIterator[ListedExecution]:
+        """Yield the workflows that live the objects of a kind, of one namespace or of all, in no order."""
         query = f"{SearchAttribute.KIND} = '{kind.kind}' AND ExecutionStatus = 'Running'"
         if namespace and kind.namespaced:
             _check_namespace(namespace)
             query += f" AND {SearchAttribute.NAMESPACE} = '{namespace}'"
-        return self._client.list_workflows(query, page_size=kind.page)
+        async for execution in self._client.list_workflows(query, page_size=kind.page):
+            if execution.id.partition("/")[0] == kind.kind:  # anybody may start a workflow and say what it is
+                yield execution
+
+    async def current(self, description: WorkflowExecutionDescription) -> Document:
+        """Return an object as it is by now: one that was asked to go says so, though no worker has heard of it yet."""
+        document = await self.document(description)
+        task = description.raw_description.pending_workflow_task
+        waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        if not waits or "deletionTimestamp" in document["metadata"]:
+            return document
+        asked = await self._asked_to_go(description)
+        return {**document, "metadata": {**document["metadata"], **asked}}
 
     async def document(self, execution: ListedExecution) -> Document:
         """Return the published object; before its workflow's first task, the manifest it was started with.
@@ -243,24 +265,25 @@ class Objects:
     ) -> _T:
         """Send an update; the request's id is the update's own as well, so that the server knows a repetition, too."""
         handle = self._client.get_workflow_handle(object_id)
+        within = await self._patience(kind_called(object_id.partition("/")[0]))
         try:
             answered: _T = await handle.execute_update(
                 update,
                 request,
                 id=request.request or None,
                 result_type=answer,
-                rpc_timeout=ANSWER_WITHIN,
+                rpc_timeout=within,
             )
         except WorkflowUpdateFailedError as error:
             refused = error.cause
             if not isinstance(refused, ApplicationError):
                 raise
-            raise Problem.terminal(refused.type or "Refused", refused.message, field=object_id) from error
+            raise _refusal(refused, object_id) from error
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             same = f" with request id {request.request}" if request.request else ""
             raise Problem.retry(
                 "Unavailable",
-                f"no worker accepted the {update} within {ANSWER_WITHIN.seconds} s, and the next one may still do so; "
+                f"no worker accepted the {update} within {within.seconds} s, and the next one may still do so; "
                 f"start one (vmflow up), then repeat it{same}",
                 field=object_id,
             ) from error
@@ -273,6 +296,27 @@ class Objects:
                 ) from error
             raise
         return answered
+
+    async def _patience(self, kind: Kind) -> timedelta:
+        """Return how long to wait for a worker's answer: not long where none is known to be."""
+        missing = await abandoned(self._client, kind.queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        return min(ANSWER_WITHIN, A_MOMENT) if missing else ANSWER_WITHIN
+
+    async def _asked_to_go(self, execution: ListedExecution) -> dict[str, str]:
+        """Return the metadata of an object whose deletion waits for a worker; empty when there is none."""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self._client.namespace,
+            execution=WorkflowExecution(workflow_id=execution.id, run_id=execution.run_id),
+            maximum_page_size=_LATELY,
+        )
+        answer = await self._client.workflow_service.get_workflow_execution_history_reverse(request)
+        asked = ""
+        for event in answer.history.events:
+            if event.HasField("workflow_task_completed_event_attributes"):
+                break
+            if event.workflow_execution_signaled_event_attributes.signal_name == Signal.DELETE:
+                asked = timestamp(event.event_time.ToDatetime(UTC))
+        return {"deletionTimestamp": asked} if asked else {}
 
     async def _listed(self, object_id: str) -> bool:
         count = await self._client.count_workflows(f"WorkflowId = '{object_id}' AND ExecutionStatus = 'Running'")
@@ -295,7 +339,7 @@ def _whole(document: object, execution: ListedExecution) -> Document:
     """Return an object with the metadata that the server adds, and its name, whatever a client sent for a manifest."""
     sent: Document = {**document} if isinstance(document, Mapping) else {}
     metadata = sent.get("metadata")
-    if isinstance(metadata, Mapping) and "resourceVersion" in metadata:
+    if isinstance(metadata, Mapping) and _published(metadata):
         return sent
     kind, _, path = execution.id.partition("/")
     namespace, _, name = path.rpartition("/")
@@ -304,9 +348,37 @@ def _whole(document: object, execution: ListedExecution) -> Document:
         "creationTimestamp": timestamp(execution.start_time),
         "resourceVersion": str(version_at(execution.start_time)),
     }
-    written = dict(metadata) if isinstance(metadata, Mapping) else {}
+    written = {key: value for key, value in metadata.items() if _fits(key, value)} if _is_object(metadata) else {}
     place = {"namespace": namespace} if namespace else {}
-    return {"kind": kind, **sent, "metadata": {**written, "name": name, **place, **added}}
+    parts = {key: value for key, value in sent.items() if key not in _OBJECTS or _is_object(value)}
+    called = {"apiVersion": kind_called(kind).api_version, "kind": kind}
+    return {**parts, **called, "metadata": {**written, "name": name, **place, **added}}
+
+
+_OBJECTS = {"spec", "status", "data"}
+_TEXTS = {"labels", "annotations"}
+
+
+def _published(metadata: Mapping[str, Any]) -> bool:
+    """Return whether an object was published by its workflow; what a client put there has no version of ours."""
+    version = metadata.get("resourceVersion")
+    return isinstance(version, str) and version.isdecimal() and len(version) <= len(str(2**63)) and "uid" in metadata
+
+
+def _fits(name: str, value: object) -> bool:
+    """Return whether everybody who reads metadata can read a part of it that nobody has checked yet."""
+    return name not in _TEXTS or (_is_object(value) and all(isinstance(each, str) for each in value.values()))
+
+
+def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _refusal(refused: ApplicationError, object_id: str) -> Problem:
+    """Return why a workflow refuses an update; of a manifest, every field that is at fault."""
+    if refused.type == "InvalidManifest" and refused.details:
+        return InvalidManifestError(((field, message) for field, message in refused.details[0]), field=object_id)
+    return Problem.terminal(refused.type or "Refused", refused.message, field=object_id)
 
 
 def check_lasting(kind: Kind, name: str) -> None:

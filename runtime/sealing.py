@@ -78,7 +78,7 @@ class Keyring:
                 self._check(bound, value)
                 return value
             plain, old = _plain(part, value), stored.get((part, key), "")
-            return old if self._holds(bound, old, plain) else self._sealed(bound, plain)
+            return old if self._by_first_key(old) and self._holds(bound, old, plain) else self._sealed(bound, plain)
 
         return _changed(document, sealed)
 
@@ -118,10 +118,13 @@ class Keyring:
                 "SealBroken", "this value was not sealed for this place; write the Secret anew", field=bound
             ) from error
 
+    def _by_first_key(self, sealed: str) -> bool:
+        """Return whether a value is sealed as one would be today: a Secret that is written again takes the new key."""
+        match = SEALED.fullmatch(sealed)
+        return match is not None and match["key"] == next(iter(self._current()))
+
     def _holds(self, bound: str, sealed: str, plain: bytes) -> bool:
-        """Return whether a sealed value is there and says the same."""
-        if not SEALED.fullmatch(sealed):
-            return False
+        """Return whether a sealed value says the same."""
         try:
             return self._opened(bound, sealed) == plain
         except Problem:

@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType, TimeoutType, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.model import Value
-from manifests.contract import OBJECT_MEMO
+from manifests.contract import OBJECT_MEMO, Signal
+
+_TOO_LONG = "Failure exceeds size limit."
 
 REASONS = {"asked": "Requested", "step": "StepStarted", "done": "StepDone", "trouble": "StepFailed"}
 """What Kubernetes' Events call the kinds of lines. One of kind `status` is called as the status it tells."""
@@ -125,6 +128,9 @@ class _Teller:
     async def _signal(self, event: HistoryEvent) -> tuple[str, str]:
         signal = event.workflow_execution_signaled_event_attributes
         about = await self._converter.decode(signal.input.payloads) if signal.input.payloads else []
+        if signal.signal_name == Signal.DELETE:
+            by = about[0].get("by") if about and isinstance(about[0], dict) else ""
+            return "asked", f"delete by {by}" if by else "delete"
         return "asked", " ".join([signal.signal_name, *map(str, about)])
 
     async def _scheduled(self, event: HistoryEvent) -> tuple[str, str]:
@@ -141,7 +147,7 @@ class _Teller:
         if started.attempt == 1:
             return None
         step = self._steps[started.scheduled_event_id]
-        return "trouble", f"{step}: attempt {started.attempt}, after: {started.last_failure.message}"
+        return "trouble", f"{step}: attempt {started.attempt}, after: {words(started.last_failure)}"
 
     async def _published(self, event: HistoryEvent) -> tuple[str, str] | None:
         fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields
@@ -172,3 +178,8 @@ def _decision(event: HistoryEvent) -> tuple[str, str] | None:
             return "trouble", "the worker was lost in the middle of a decision; the next one takes it"
         case _:
             return None
+
+
+def words(failure: Failure) -> str:
+    """Return what a failure says. The server puts one that is long into another, which says no more than that."""
+    return failure.cause.message if failure.message == _TOO_LONG and failure.HasField("cause") else failure.message

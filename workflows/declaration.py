@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from manifests.base import InvalidManifestError, Manifest
     from manifests.contract import ReplaceAnswer, SearchAttribute, Signal, WorkflowType
     from manifests.registry import KINDS, kind_called, size_of
-    from workflows.edits import Edited, conflict, outdated, refusal
+    from workflows.edits import Edited, busy, conflict, outdated, refusal
     from workflows.objects import Publisher, Sent, accepted, lived, refused
 
 
@@ -129,7 +129,7 @@ class Declared(Edited):
             raise refusal(problem) from problem
         size, limit = size_of(manifest), kind_called(self._declared.kind).limit
         if self._edits_here() + size > limit or (self._renewing and size > SMALL):
-            raise conflict("other edits of this object are being stored; please try again")
+            raise busy("other edits of this object are being stored; please try again")
 
     def _edit(self, manifest: Sent, request: Request) -> ReplaceAnswer:
         state = self._state

@@ -47,9 +47,14 @@ def outdated() -> ApplicationError:
     return conflict("the object has been modified; please apply your changes to the latest version and try again")
 
 
+def busy(why: str) -> ApplicationError:
+    """Return the refusal of what can be done in a moment."""
+    return ApplicationError(why, type="TooManyRequests", non_retryable=True)
+
+
 def refusal(problem: InvalidManifestError) -> ApplicationError:
-    """Return the refusal of a manifest."""
-    return ApplicationError(str(problem), type=problem.reason, non_retryable=True)
+    """Return the refusal of a manifest; its details are the fields at fault, each with what is wrong."""
+    return ApplicationError(str(problem), problem.causes, type=problem.reason, non_retryable=True)
 
 
 def who(request: PowerRequest | ReplaceRequest) -> Request:

@@ -205,11 +205,11 @@ async def _build(
             **options.step(life.hypervisor, summary),
         )
     except ActivityError as error:
-        return _otherwise(error, life)
+        return otherwise(error, life)
     return _learned(seen)
 
 
-def _otherwise(error: ActivityError, life: Life) -> Learn:
+def otherwise(error: ActivityError, life: Life) -> Learn:
     """Return what a build that failed makes of a life that was never built; raise the error where that is no help."""
     reason = error.cause.type if isinstance(error.cause, ApplicationError) else None
     if reason == "ImageMissing" and not life.provisioned:

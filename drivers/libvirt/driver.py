@@ -31,7 +31,7 @@ from drivers.libvirt.host import Host, find_domain
 from drivers.libvirt.layout import Layout
 from drivers.libvirt.live import pause, reboot, resume, unless_ended
 from drivers.libvirt.networks import link_to
-from drivers.libvirt.power import Shutdown, finish, power_off, power_on
+from drivers.libvirt.power import Shutdown, finish, give_up_start, power_off, power_on
 from drivers.libvirt.probe import Accelerator, accelerator
 from drivers.libvirt.sight import Sight, glance, look
 from drivers.libvirt.storage import Storage
@@ -97,10 +97,10 @@ class LibvirtDriver:
     def ensure_running(self, plan: GuestPlan, *, fresh: bool, start: int) -> Observation:
         """Define, then power on unless there is an incarnation, or was one for this number."""
         with self._calling(plan.uid) as connection:
-            panicked = find_domain(connection, plan.uid)
-            seen = glance(panicked) if panicked is not None else None
-            if panicked is not None and seen is not None and seen.crashed and seen.start < start:
-                power_off(panicked)
+            left = _left(connection, plan.uid)
+            seen = glance(left) if left is not None else None
+            if left is not None and seen is not None and seen.crashed and seen.start < start:
+                power_off(left)
             domain = self._builder.ensure_defined(connection, plan, fresh=fresh, accelerator=self._accelerator.name)
             with self._builder.alone(plan.uid):
                 seen = look(domain)
@@ -206,7 +206,7 @@ class LibvirtDriver:
     def _living(self, uid: str, incarnation: str, power: Power) -> Iterator[_Living]:
         """Yield a domain with nobody else at it, if it is this incarnation and in this power."""
         with self._calling(uid) as connection, self._builder.alone(uid):
-            domain = find_domain(connection, uid)
+            domain = _left(connection, uid)
             seen = glance(domain) if domain is not None and incarnation else None
             if domain is None or seen is None or seen.incarnation != incarnation:
                 yield connection, None
@@ -251,6 +251,15 @@ class LibvirtDriver:
                 f"{error.strerror or error}; {advice}; it is tried again",
                 field=str(error.filename or self._layout.directory),
             ) from error
+
+
+def _left(connection: libvirt.virConnect, uid: str) -> libvirt.virDomain | None:
+    """Return a domain as earlier attempts left it, without a start that hangs; None when there is none."""
+    domain = find_domain(connection, uid)
+    if domain is not None:
+        with unless_ended(domain):
+            give_up_start(domain)
+    return domain
 
 
 def _undefine(domain: libvirt.virDomain) -> None:

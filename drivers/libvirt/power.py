@@ -21,6 +21,10 @@ A worker may die after any step.
 What is left: a guest that runs since 4, whose worker died before 5 and which was killed before the next attempt, runs
 once more. The other error, a power-on that is never made, would be the worse one.
 
+libvirtd may die in 2 as well, before QEMU has said a word. The next libvirtd then waits for that word, maybe for ever,
+and whoever asks for more than state and XML waits with it. Nothing of that guest ran: after a while it is powered off,
+which libvirt does without waiting, and begun again (`give_up_start`).
+
 A domain that waits since a moment ago is being powered on and seen as running; one that waits for long has been left
 behind, is seen as paused, and goes on when it is run or resumed.
 """
@@ -38,11 +42,13 @@ import libvirt_qemu
 from drivers.base import Beat
 from drivers.libvirt.errors import is_code
 from drivers.libvirt.metadata import CONFIG, LIVE, configured, write_power
-from drivers.libvirt.sight import Sight, look
+from drivers.libvirt.sight import BEGINNING, Sight, look
 
 _LOG = logging.getLogger(__name__)
 _PACE = 0.1
 """Seconds between two looks at a guest that is shutting down."""
+_HANGS_SECONDS = 60.0
+"""How long libvirt may wait for the first word of a process that it, or a daemon before it, has started."""
 _ASK_AGAIN = 5.0
 """Seconds between two requests: a guest that boots does not hear the first ones."""
 
@@ -58,6 +64,21 @@ def power_on(domain: libvirt.virDomain, start: int) -> None:
         if not look(domain).incarnation:  # otherwise somebody else started it
             raise
     finish(domain, start)
+
+
+def give_up_start(domain: libvirt.virDomain) -> None:
+    """Power a domain off whose start hangs in libvirt. Raises libvirtError."""
+    if tuple(domain.state()) != BEGINNING:
+        return
+    try:
+        state, _, milliseconds = domain.controlInfo()
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_OPERATION_INVALID):  # it ended meanwhile
+            return
+        raise
+    if state != libvirt.VIR_DOMAIN_CONTROL_OK and milliseconds >= _HANGS_SECONDS * 1000:
+        _LOG.warning("the start of %s hangs in libvirt; it is powered off, and begun again", domain.name())
+        power_off(domain)
 
 
 def finish(domain: libvirt.virDomain, start: int = 0) -> None:

@@ -36,8 +36,11 @@ _CAUSE = {
 }
 """virDomainShutoffReason → cause; any other is unknown. libvirtd forgets the reason when it is restarted."""
 
+BEGINNING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP)
+"""State and reason of a domain whose process libvirt starts. Most questions about it wait until that is done."""
+
 _IN_PASSING = {
-    (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP),
+    BEGINNING,
     (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN),
 }
 """Pauses that nobody ordered: of a domain that begins, ends or is rebooted."""
@@ -51,7 +54,7 @@ class Sight(NamedTuple):
 
     crashed:   it panicked and is kept. connected: the guest's agent is there. macs: of the interfaces libvirt knows.
     start:     number of its latest power-on, by the marks (`power` tells of them).
-    shape:     what the incarnation has; None without one, and of a domain that vmflow did not build.
+    shape:     what the incarnation has; None without one, while it begins, and of a domain that vmflow did not build.
     """
 
     uid: str
@@ -112,6 +115,7 @@ def _sight(domain: libvirt.virDomain, state: int, reason: int, document: etree._
     mark = read_mark(document)
     power = _power(state, reason, mark)
     alive = power in {Power.RUNNING, Power.PAUSED}
+    built = alive and bool(mark.directory)
     crashed = state == libvirt.VIR_DOMAIN_CRASHED
     cause = StopCause.UNKNOWN if alive else StopCause.CRASHED if crashed else _CAUSE.get(reason, StopCause.UNKNOWN)
     channel = document.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']")
@@ -126,13 +130,14 @@ def _sight(domain: libvirt.virDomain, state: int, reason: int, document: etree._
         connected=connected,
         macs=tuple(each.get("address", "") for each in document.iterfind("devices/interface/mac")),
         start=mark.start if alive or crashed or (mark.freed and cause is StopCause.GUEST) else mark.ran,
-        shape=read_shape(domain, document, mark, agent=connected) if alive and mark.directory else None,
+        shape=read_shape(domain, document, mark, agent=connected) if built and (state, reason) != BEGINNING else None,
     )
 
 
 def _power(state: int, reason: int, mark: Mark) -> Power:
-    beginning = state == libvirt.VIR_DOMAIN_PAUSED and mark.unfinished and time.time() - mark.at < _UNFINISHED_SECONDS
-    return Power.RUNNING if beginning or (state, reason) in _IN_PASSING else _POWER[state]
+    if state == libvirt.VIR_DOMAIN_PAUSED and mark.unfinished:
+        return Power.RUNNING if time.time() - mark.at < _UNFINISHED_SECONDS else Power.PAUSED
+    return Power.RUNNING if (state, reason) in _IN_PASSING else _POWER[state]
 
 
 def _incarnation(mark: Mark, number: str) -> str:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.__main__ import Server, config
+from api import tls
+from api.__main__ import Server, config, names
 from api.app import application
 from api.gateway import Gateway
 from runtime.settings import Settings
@@ -46,7 +47,8 @@ class Served:
 @asynccontextmanager
 async def serving(gateway: Gateway, home: Path) -> AsyncIterator[Served]:
     settings = private_settings(home)
-    server = Server(config(application(gateway), settings), gateway)
+    context = tls.ensure(settings.gateway_directory, names(settings))
+    server = Server(config(application(gateway), settings, context), gateway)
     task = asyncio.create_task(server._serve())
     try:
         await eventually(lambda: _started(server))

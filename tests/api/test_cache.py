@@ -120,6 +120,22 @@ def test_what_is_forgotten_is_expired() -> None:
     assert len(list(cache.since(cache.latest - 1) or [])) == 1
 
 
+def test_what_is_remembered_is_bounded_in_bytes_as_well() -> None:
+    cache = Cache(limit=1000, most=10)
+    for version in range(10_000, 10_040):
+        cache.put(fed("x", version, n=version), version)
+        assert sum(change.size for change in cache._log) <= 20 + 5
+    assert cache.since(0) is None
+    assert happened(cache, cache.latest - 1) == [("MODIFIED", "x")]
+
+
+def test_one_change_is_remembered_however_large_it_is() -> None:
+    cache = Cache(most=1)
+    for version in (1, 2, 3):
+        cache.put(fed("x", version, n=version), version)
+    assert happened(cache, cache.latest - 1) == [("MODIFIED", "x")]
+
+
 def test_where_parts_begin_is_remembered_for_many_and_not_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.cache.SCOPES_LIMIT", 3)
     cache = Cache()

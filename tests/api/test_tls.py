@@ -1,5 +1,6 @@
 """The certificates a gateway makes: an authority once, a server certificate whenever one is due."""
 
+import asyncio
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,9 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from api import tls
+from api.__main__ import names, renew
+from runtime.settings import Settings
+from runtime.wait import until
 
 NAMES = ["127.0.0.1", "localhost", "::1"]
 
@@ -67,3 +71,38 @@ def test_a_certificate_that_ends_soon_is_made_again(tmp_path: Path, monkeypatch:
 
 def test_old_protocols_are_not_spoken(tmp_path: Path) -> None:
     assert tls.ensure(tmp_path, NAMES).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+async def test_a_server_that_runs_for_long_renews_its_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    monkeypatch.setattr(tls, "_SERVER_LIFE", timedelta(days=29))
+    context = tls.ensure(settings.gateway_directory, names(settings))
+    before = (settings.gateway_directory / "tls.crt").read_bytes()
+    renewing = asyncio.create_task(renew(context, settings, every=0.01))
+
+    async def renewed() -> bool:
+        return (settings.gateway_directory / "tls.crt").read_bytes() != before
+
+    await until(renewed, every=0.01)
+    renewing.cancel()
+
+
+async def test_a_certificate_that_cannot_be_renewed_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, tried = Settings(home=tmp_path), asyncio.Event()
+    context = tls.ensure(settings.gateway_directory, names(settings))
+
+    def full(*_arguments: object) -> None:
+        tried.set()
+        raise OSError("no space is left")
+
+    monkeypatch.setattr(tls, "refresh", full)
+    renewing = asyncio.create_task(renew(context, settings, every=0.01))
+    for _ in range(2):
+        tried.clear()
+        await tried.wait()
+    assert not renewing.done()
+    renewing.cancel()

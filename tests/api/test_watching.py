@@ -1,19 +1,22 @@
 """Watches: what they tell, from when on, and what they cost."""
 
 import asyncio
+import itertools
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.cache import Scope
+from api.cache import Fed, Key, Row, Scope
 from api.gateway import Gateway
 from api.reading import ListQuery
-from api.streaming import events
-from api.watching import Poller
+from api.sources import Listed
+from api.streaming import BOOKMARK, PULSE, events
+from api.watching import Poller, clock
 from tests.api.talking import Json, Talker, config_map, maps
 from tests.world import eventually
 
@@ -210,6 +213,42 @@ async def test_watchers_wait_while_temporal_does_not_answer(
         assert not watching.done()
     await gateway.store.objects.create(config_map("after", namespace=namespace))
     assert await watching == "after"
+
+
+async def test_a_watch_of_what_is_quiet_is_told_how_far_it_is_although_the_kind_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poller = Poller(_Nothing())
+    await poller.fresh()
+    monkeypatch.setattr("api.streaming.BOOKMARK_SECONDS", 0.2)
+    query = ListQuery(Scope("quiet"), lambda _: True, version=str(poller.cache.stamp), bookmarks=True)
+
+    async def noise() -> None:
+        for number in itertools.count(1):
+            row = Row(Key("busy", "noise"), "run", b"")
+            poller.cache.put(Fed(row, "uid", number, {"metadata": {"name": "noise"}, "data": {"n": number}}), clock())
+            poller._tell()
+            await asyncio.sleep(0.01)
+
+    busy = asyncio.create_task(noise())
+    before = poller.cache.latest
+    async with aclosing(events(poller, query, 30)) as stream:
+        told = [await anext(stream), await anext(stream)]
+    busy.cancel()
+    assert [event.word for event in told] == [PULSE, BOOKMARK]
+    assert int(told[1].document["metadata"]["resourceVersion"]) > before
+
+
+class _Nothing:
+    """A source without objects."""
+
+    async def listing(self, _scope: Scope) -> AsyncIterator[Listed]:
+        nothing: tuple[Listed, ...] = ()
+        for each in nothing:
+            yield each
+
+    async def look(self, _key: Key) -> Fed | None:
+        return None
 
 
 class _Unreachable:

@@ -6,11 +6,12 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import EventType, TimeoutType, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.contrib.pydantic import pydantic_data_converter as converter
 
 from manifests.contract import OBJECT_MEMO, PowerRequest
-from runtime.story import Line, tell
+from runtime.story import Line, tell, words
 
 
 class History:
@@ -201,3 +202,19 @@ async def test_a_status_is_told_when_it_changes() -> None:
         ("status", "Starting: the guest is booting"),
         ("status", "Running: the guest is up"),
     ]
+
+
+def test_a_failure_that_the_server_found_too_long_is_told_all_the_same() -> None:
+    plain = Failure(message="the disk is full")
+    assert words(plain) == "the disk is full"
+    assert words(Failure(message="Failure exceeds size limit.", cause=plain)) == "the disk is full"
+    assert words(Failure(message="something else", cause=plain)) == "something else"
+
+
+async def test_a_deletion_is_told_with_who_asked_for_it() -> None:
+    history = History()
+    for request in ([], [{"by": "ada", "grace": 5.0}], ["a text"]):
+        signal = history.add("WORKFLOW_EXECUTION_SIGNALED").workflow_execution_signaled_event_attributes
+        signal.signal_name = "delete"
+        signal.input.payloads.extend(await converter.encode(request))
+    assert [text for _, text in await history.told()] == ["delete", "delete by ada", "delete"]

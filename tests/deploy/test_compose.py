@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -85,6 +86,14 @@ def test_the_example_shows_the_defaults_and_leaves_open_what_is_required() -> No
 def test_the_declared_hypervisor_is_the_one_that_is_served() -> None:
     name = hypervisor().name
     assert WORKERS["hypervisor"]["command"] == ["workers", "hypervisor", "--name", name]
+
+
+def test_the_gateway_reaches_the_guests_of_this_host() -> None:
+    """Screens and ports are on the host's loopback; the host's address in the containers' network is known."""
+    (network,) = yaml.safe_load(TEXT)["networks"]["default"]["ipam"]["config"]
+    assert WORKERS["hypervisor"]["network_mode"] == "host"
+    assert WORKERS["hypervisor"]["environment"]["VMFLOW_STREAM_ADDRESS"] == network["gateway"]
+    assert ip_address(example()["BRIDGE_ADDRESS"]) in ip_network(example()["BRIDGE_SUBNET"])
 
 
 def test_the_declared_zone_is_the_hypervisors() -> None:

@@ -53,7 +53,8 @@ def test_kinds_without_a_namespace_need_a_role_everywhere(kind: str) -> None:
     assert not permitted([Grant(namespace="team-a", role=ADMIN)], look)
     assert permitted([Grant(namespace=EVERYWHERE, role=VIEWER)], look)
     assert not permitted([Grant(namespace=EVERYWHERE, role=VIEWER)], change)
-    assert permitted([Grant(namespace=EVERYWHERE, role=EDITOR)], change)
+    assert not permitted([Grant(namespace=EVERYWHERE, role=EDITOR)], change), "what teams share is an admin's"
+    assert permitted([Grant(namespace=EVERYWHERE, role=ADMIN)], change)
 
 
 def test_a_role_in_a_namespace_sees_that_namespace_and_does_not_change_it() -> None:

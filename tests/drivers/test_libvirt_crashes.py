@@ -1,18 +1,20 @@
 """Workers that are killed between two steps, and libvirtd killed under the driver."""
 
+import os
 import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from domain.guest import GuestPlan, Observation, Power, StopCause, absent
 from domain.problem import Problem, Verdict
 from drivers.base import Change
-from drivers.libvirt import LibvirtDriver, ports, sight
+from drivers.libvirt import LibvirtDriver, ports, power, sight
 from tests.drivers.libvirt_backdoor import LibvirtBackdoor
-from tests.drivers.libvirt_hosts import SessionHost, new_plan, prepared
+from tests.drivers.libvirt_hosts import SessionHost, new_plan, prepared, processes
 from tests.drivers.libvirt_victim import run_victim
 from tests.drivers.waiting import eventually, watching
 
@@ -252,3 +254,31 @@ def _observed(driver: LibvirtDriver, plan: GuestPlan) -> Observation | None:
         return driver.observe(plan.uid)
     except Problem:
         return None
+
+
+def test_a_start_that_hangs_since_libvirtd_was_killed_in_the_middle_of_it_is_begun_again(
+    mortal_host: SessionHost, plan: GuestPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that was to become QEMU says nothing: whoever starts libvirtd anew waits for its first word."""
+
+    def attempt() -> None:
+        with suppress(Problem):
+            driver.ensure_running(plan, fresh=True, start=1)
+
+    with prepared(mortal_host.spec) as driver:
+        starting = threading.Thread(target=attempt)
+        starting.start()
+        while not (born := processes(f"\0-uuid\0{plan.uid}\0")):
+            assert starting.is_alive()
+        os.kill(born[0], signal.SIGSTOP)
+        mortal_host.kill()
+        starting.join()
+        mortal_host.start()
+        hanging = driver.observe(plan.uid)
+        assert (hanging.alive, hanging.start) == (True, 1)
+        assert [seen.uid for seen in driver.inventory()] == [plan.uid], "one that hangs keeps nobody from the others"
+
+        monkeypatch.setattr(power, "_HANGS_SECONDS", 0.0)
+        seen = driver.ensure_running(plan, fresh=True, start=1)
+        assert (seen.power, seen.start) == (Power.RUNNING, 1)
+        assert seen.incarnation != hanging.incarnation

@@ -155,6 +155,15 @@ def test_an_older_key_still_opens_and_the_first_one_seals(path: Path, keyring: K
     assert keyring.seal(secret())["data"]["password"].split(":")[1] != sealed["data"]["password"].split(":")[1]
 
 
+def test_a_secret_that_is_written_again_takes_the_new_key(path: Path, keyring: Keyring) -> None:
+    sealed = keyring.seal(secret())
+    path.write_text(b64("k" * 32) + "\n" + path.read_text())
+    anew = keyring.seal(secret(), sealed)
+    path.write_text(b64("k" * 32))
+    assert keyring.open(anew) == secret()
+    assert keyring.seal(secret(), anew) == anew
+
+
 def test_a_lost_key_is_told_with_what_to_do(path: Path, keyring: Keyring) -> None:
     sealed = keyring.seal(secret())
     path.write_text(b64("k" * 32))

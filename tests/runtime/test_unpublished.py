@@ -11,6 +11,7 @@ from manifests.contract import SearchAttribute, version_at
 from manifests.registry import kind_called
 from manifests.status import timestamp
 from runtime.objects import Applied, Objects
+from runtime.wait import until
 
 CONFIG_MAPS = kind_called("cm")
 
@@ -45,7 +46,15 @@ async def test_an_object_has_its_identity_from_the_beginning(client: Client, nam
     await objects.delete(CONFIG_MAPS, "settings", namespace)
 
 
-@pytest.mark.parametrize("sent", [[], ["a text"], [{"metadata": "none"}], [None], [{"kind": "ConfigMap"}]])
+ODD: list[list[Any]] = [
+    [{"metadata": {"resourceVersion": "abc", "uid": "x"}}],
+    [{"metadata": {"resourceVersion": "9" * 99, "uid": "x"}}],
+    [{"metadata": {"resourceVersion": "7"}}],
+    [{"metadata": {"labels": "none", "annotations": {"a": 1}, "name": ["x"]}, "spec": "none", "status": 5, "kind": 7}],
+]
+
+
+@pytest.mark.parametrize("sent", [[], ["a text"], [{"metadata": "none"}], [None], [{"kind": "ConfigMap"}], *ODD])
 async def test_whatever_a_stranger_started_is_listed_by_its_workflows_name(
     client: Client, namespace: str, sent: list[Any]
 ) -> None:
@@ -57,9 +66,40 @@ async def test_whatever_a_stranger_started_is_listed_by_its_workflows_name(
         "Declaration", args=sent, id=f"ConfigMap/{namespace}/odd", task_queue="nobody", search_attributes=known
     )
     document = await Objects(client).get(CONFIG_MAPS, "odd", namespace)
+    assert document["metadata"]["uid"] == handle.first_execution_run_id
+    assert document["metadata"]["resourceVersion"].isdecimal()
+    assert not {"labels", "annotations"} & set(document["metadata"])
+    assert not {"spec", "status"} & set(document)
     assert (document["kind"], document["metadata"]["name"], document["metadata"]["namespace"]) == (
         "ConfigMap",
         "odd",
         namespace,
     )
     await handle.terminate("the test is over")
+
+
+async def test_what_is_asked_to_go_says_so_before_anybody_hears_of_it(client: Client, namespace: str) -> None:
+    objects = Objects(client)
+    await objects.apply(config_map(namespace))
+    assert "deletionTimestamp" not in (await objects.get(CONFIG_MAPS, "settings", namespace))["metadata"]
+    await objects.delete(CONFIG_MAPS, "settings", namespace)
+    first = (await objects.get(CONFIG_MAPS, "settings", namespace))["metadata"]["deletionTimestamp"]
+    await objects.delete(CONFIG_MAPS, "settings", namespace)
+    assert (await objects.get(CONFIG_MAPS, "settings", namespace))["metadata"]["deletionTimestamp"] == first
+
+
+async def test_a_workflow_that_lives_no_object_of_a_kind_is_not_listed_as_one(client: Client, namespace: str) -> None:
+    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
+    known = TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
+    )
+    handle = await client.start_workflow(
+        "Declaration", id=f"stranger-{namespace}", task_queue="nobody", search_attributes=known
+    )
+    await until(lambda: _counted(client, handle.id), every=0.05)
+    assert await Objects(client).list(CONFIG_MAPS, namespace) == []
+    await handle.terminate("the test is over")
+
+
+async def _counted(client: Client, workflow_id: str) -> bool:
+    return (await client.count_workflows(f"WorkflowId = '{workflow_id}'")).count > 0

@@ -94,7 +94,7 @@ def test_what_is_forbidden_is_told_with_who_what_and_where() -> None:
 @pytest.mark.parametrize(
     ("refusal", "code", "reason", "message"),
     [
-        (errors.not_supported(VM, "patch"), 405, "MethodNotAllowed", "patch is not supported on resources of kind"),
+        (errors.ending(VM, "dev"), 403, "Forbidden", "virtualservers.tensorstack.dev is forbidden: unable to create"),
         (errors.not_acceptable(["application/json"]), 406, "NotAcceptable", "only the following media types"),
         (errors.watch_expired(1, 5), 410, "Expired", "too old resource version: 1 (5)"),
         (errors.continue_expired(), 410, "Expired", "The provided continue parameter is too old"),
