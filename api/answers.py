@@ -76,7 +76,7 @@ def respond(
         headers["Vary"] = "Accept-Encoding"
     response = Response(body, status, headers, media_type=content_type)
     for warning in warnings or []:
-        response.headers.append("Warning", f'299 - "{_quoted(warning)}"')
+        response.headers.append("Warning", warning_header(warning))
     return response
 
 
@@ -132,7 +132,9 @@ def _line(word: str, document: Document) -> bytes:
     return encoded({"type": word, "object": document}) + b"\n"
 
 
-def _quoted(text: str) -> str:
-    """Return a text as a quoted string of RFC 9110; headers are Latin-1."""
-    plain = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
-    return plain.replace("\\", "\\\\").replace('"', '\\"')
+def warning_header(text: str) -> str:
+    """Return a warning as the value of a `Warning` header (RFC 7234, code 299); no line ends, ASCII."""
+    plain = text.encode("ascii", "backslashreplace").decode()
+    visible = "".join(each if each.isprintable() else " " for each in plain)[:1000]
+    quoted = visible.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{quoted}"'

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 
 from api import verbs
 from api.answers import respond
+from api.cache import Document
 from api.calls import invalid_option
 from api.errors import Cause, success
 from api.receiving import options
@@ -22,6 +23,8 @@ from api.refusals import bad_request, conflict
 from api.verbs import Handler, Work
 from domain.machine import GRACE_LIMIT
 from domain.problem import Problem
+from domain.run_strategy import LIVE, Operation, RunStrategy
+from domain.run_strategy import refusal as not_allowed
 from manifests.contract import PowerRequest, Update
 from runtime.nearby import console_log
 
@@ -53,14 +56,26 @@ async def operate(work: Work, *, update: Update) -> Response:
     The answer's details say which run strategy the VM has from now on: reading the VM may tell only a moment later.
     """
     said, store = await _said(work), work.gateway.store
-    asked = _asked(work, said)
-    told = None if work.call.tried(said) else await store.operate(work.served, work.call.key, update, asked)
+    asked, tried = _asked(work, said), work.call.tried(said)
+    told = None if tried else await store.operate(work.served, work.call.key, update, asked)
     live = await store.get(work.served, work.call.key)
+    if tried:
+        _check_possible(work, update, live)
     done = success(work.call.resource, work.call.address.name, live["metadata"].get("uid", ""))
     if told:
         cause = Cause("status.runStrategy", told.run_strategy, "RunStrategy")
         done["details"]["causes"] = [cause.document()]
     return respond(done, HTTPStatus.ACCEPTED)
+
+
+def _check_possible(work: Work, update: Update, live: Document) -> None:
+    """Refuse what the run strategy, as it is published, does not allow; the VM itself is not asked."""
+    operation, current = Operation(update), live.get("status", {}).get("runStrategy")
+    if "deletionTimestamp" in live["metadata"]:
+        raise conflict(work.call.resource, work.call.address.name, f"{operation} is too late: the VM is being deleted")
+    why = "" if operation in LIVE or current is None else not_allowed(RunStrategy(current), operation)
+    if why:
+        raise conflict(work.call.resource, work.call.address.name, why)
 
 
 async def log(work: Work) -> Response:

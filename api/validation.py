@@ -2,8 +2,8 @@
 
     document, warnings = checked(resource, body, field_validation(query))
 
-Strict refuses them with Kubernetes' "strict decoding error"; Warn drops them and says so in warnings (`warning_header`
-makes a header of each); Ignore drops them. Which fields there are is what the kind's model accepts.
+Strict refuses them with Kubernetes' "strict decoding error"; Warn drops them and says so in warnings,
+each of which becomes a header of the answer; Ignore drops them. Which fields there are is what the kind's model takes.
 """
 
 import copy
@@ -102,14 +102,6 @@ def _drop(document: Document, location: tuple[int | str, ...]) -> None:
             here = here[part]
     if isinstance(here, dict):
         here.pop(last, None)
-
-
-def warning_header(text: str) -> str:
-    """Return a warning as the value of a `Warning` header (RFC 7234, code 299); no line ends, ASCII."""
-    plain = text.encode("ascii", "backslashreplace").decode()
-    visible = "".join(each if each.isprintable() else " " for each in plain)[:1000]
-    quoted = visible.replace("\\", "\\\\").replace('"', '\\"')
-    return f'299 - "{quoted}"'
 
 
 def addressed(resource: Resource, document: Mapping[str, Any], *, namespace: str = "", name: str = "") -> Document:

@@ -8,6 +8,7 @@ import typer
 
 from cli.session import out, settings
 from domain.problem import Problem
+from manifests.base import DEFAULT_NAMESPACE
 from runtime import kubeconfig
 from runtime.settings import Settings
 
@@ -20,10 +21,17 @@ TOKEN = "VMFLOW_TOKEN"  # noqa: S105 - the name of a variable
 def print_or_write(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there, for its owner alone.")] = None,
     account: Annotated[str, typer.Option(help=f"For another account, whose token is in {TOKEN}.")] = "",
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Namespace that is meant where none is named.")
+    ] = DEFAULT_NAMESPACE,
+    server: Annotated[
+        str,
+        typer.Option(help="Where others reach the gateway, as https://host:port (VMFLOW_GATEWAY_NAMES has the host)."),
+    ] = "",
 ) -> None:
     """Print the configuration with which kubectl finds this machine's gateway."""
     found = settings()
-    config = kubeconfig.document(found, *_who(found, account))
+    config = kubeconfig.document(found, *_who(found, account), namespace=namespace, server=server)
     if output is None:
         typer.echo(kubeconfig.text(config), nl=False)
         return

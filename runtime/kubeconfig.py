@@ -30,16 +30,21 @@ def authority(settings: Settings) -> Path:
     return settings.gateway_directory / "ca.crt"
 
 
-def document(settings: Settings, account: str, token: str) -> Document:
-    """Return a kubeconfig for an account; Problem.wait `NoGateway` before the gateway has run for the first time."""
+def document(
+    settings: Settings, account: str, token: str, *, namespace: str = DEFAULT_NAMESPACE, server: str = ""
+) -> Document:
+    """Return a kubeconfig for an account; Problem.wait `NoGateway` before the gateway has run for the first time.
+
+    namespace: which is meant where none is named; server: where the gateway is reached; empty: on its own machine.
+    """
     try:
         trusted = base64.b64encode(authority(settings).read_bytes()).decode()
     except FileNotFoundError as error:
         raise Problem.wait(
             "NoGateway", "the gateway of this machine has never run; start it with `vmflow up`", field=CLUSTER
         ) from error
-    where = {"server": settings.gateway_url, "certificate-authority-data": trusted}
-    context = {"cluster": CLUSTER, "user": account, "namespace": DEFAULT_NAMESPACE}
+    where = {"server": server or settings.gateway_url, "certificate-authority-data": trusted}
+    context = {"cluster": CLUSTER, "user": account, "namespace": namespace}
     return {
         "apiVersion": "v1",
         "kind": "Config",

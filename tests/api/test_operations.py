@@ -55,6 +55,10 @@ async def test_the_answer_tells_the_run_strategy_from_now_on(admin: Talker, worl
     for how in ({"params": {"dryRun": "All"}}, {"json": {"dryRun": ["All"]}}):
         tried = await admin.http.put(machines(world.name, "vm", "stop"), **how)
         assert (tried.status_code, "causes" in tried.json()["details"]) == (202, False)
+        refused = await admin.http.put(machines(world.name, "vm", "start"), **how)
+        assert (refused.status_code, refused.json()["reason"]) == (409, "Conflict")
+        live = await admin.http.put(machines(world.name, "vm", "pause"), **how)
+        assert live.status_code == 202
     assert (await world.status())["runStrategy"] == "Always"
 
 

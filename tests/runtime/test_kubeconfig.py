@@ -29,6 +29,12 @@ def test_a_kubeconfig_says_where_whom_to_trust_and_who_asks(settings: Settings) 
     assert config["current-context"] == context["name"]
 
 
+def test_a_kubeconfig_for_somebody_elsewhere_says_their_namespace_and_where_they_reach_it(settings: Settings) -> None:
+    config = kubeconfig.document(settings, "ada", "token", namespace="team", server="https://vmflow.example:7443")
+    (cluster,), (context,) = config["clusters"], config["contexts"]
+    assert (cluster["cluster"]["server"], context["context"]["namespace"]) == ("https://vmflow.example:7443", "team")
+
+
 def test_it_is_its_owners_alone_from_the_first_moment(settings: Settings) -> None:
     file = kubeconfig.path(settings)
     kubeconfig.write(file, kubeconfig.document(settings, "me", "token"))

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import pytest
 
+from api.answers import warning_header
 from api.bodies import Body, read_json
 from api.refusals import Refusal
 from api.validation import (
@@ -13,7 +14,6 @@ from api.validation import (
     checked,
     field_validation,
     known_part,
-    warning_header,
 )
 from manifests.base import InvalidManifestError
 from tests.api.pure.kinds import config_map, resource, virtual_server
