@@ -49,12 +49,14 @@ class HypervisorActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def ensure_stopped(self, order: StopOrder) -> Observation:
-        """End one incarnation; the guest gets its grace."""
+        """End one incarnation. The guest gets its grace; attempts share it."""
+        info = activity.info()
+        spent = (info.current_attempt_scheduled_time - info.scheduled_time).total_seconds()
         with heartbeating(), self._told.telling(order.uid):
             stopped = self._driver.ensure_stopped(
                 order.uid,
                 incarnation=order.incarnation,
-                grace=order.grace,
+                grace=max(0.0, order.grace - spent),
                 beat=beat,
             )
             return self._told.tell(stopped)

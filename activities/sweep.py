@@ -15,7 +15,7 @@ from domain.guest import GuestInfo, Observation, Power, absent
 from domain.hypervisor import Orphan
 from domain.life import Wake
 from domain.placement import Claim
-from domain.status import AT_REST
+from domain.status import AT_REST, BOOTING
 from drivers.base import Driver
 from manifests.contract import OBJECT_MEMO, Query, Release, SearchAttribute, Signal, workflow_id
 
@@ -80,10 +80,11 @@ class Sweep:
         published, seen = _published(uid, listed.id, status), inventory.get(uid, absent(uid))
         reason = status.get("reason", "")
         same = (seen.power, seen.incarnation) == (published.power, published.incarnation)
-        if lost or reason not in AT_REST or not same:
+        unrest, booting = lost or reason not in AT_REST or not same, reason == BOOTING
+        if unrest or booting:  # a VM has no clock of its own: how long its guest has been silent it sees when it looks
             await neighbours.signal(self._client, listed.id, Signal.WAKE, Wake.GUEST)
-        elif seen.power is Power.RUNNING:
-            if reason != "GuestBooting":
+        if not unrest and seen.power is Power.RUNNING:
+            if not booting:
                 found.settled[uid] = seen.incarnation
             if not published.guest.agent:
                 found.doubtful.add(uid)

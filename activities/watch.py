@@ -32,6 +32,7 @@ from domain.hypervisor import Orphan
 from domain.life import Wake
 from domain.model import Value
 from domain.problem import Problem
+from domain.status import Reason
 from drivers.base import Change, Driver
 from manifests.contract import Report, Signal, workflow_id
 
@@ -171,7 +172,13 @@ class _Vigil:
         """Look at one guest and wake its VM if there is news worth a wake."""
         if self._told.busy(uid):
             return
-        seen, progress = await asyncio.to_thread(self._see, uid)
+        try:
+            seen, progress = await asyncio.to_thread(self._see, uid)
+        except Problem as problem:
+            if problem.reason == Reason.HYPERVISOR_UNREACHABLE:
+                raise
+            self._log.warning("a guest cannot be looked at now", uid=uid, trouble=str(problem))
+            return  # it is looked at again with the next ones; the others need not wait for it
         if self._told.busy(uid):
             return
         self._pending.discard(uid)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from domain.backoff import Backoff, delay
 from domain.evidence import evidence, outdated
-from domain.guest import Observation, Power, absent
+from domain.guest import Observation, Power, StopCause, absent
 from domain.hypervisor import Capacity
 from domain.image import ImageFacts
 from domain.machine import MachineSpec
@@ -57,8 +57,11 @@ class Life(Value):
     wanted:      whether the guest is to run now, for the strategies that leave it to requests and exits.
     ending:      the incarnation a restart must end; empty when none.
     spared:      an incarnation that was to end and was wanted again before it did. It may have been told to shut down
-                 already, so its end is vmflow's doing, not the guest's; empty when none.
+                 already, so until `spared_until` its end is vmflow's doing, not the guest's; empty when none.
+    anew:        number of the power-on that a restart asked for while none was known to run: an incarnation of an
+                 earlier one is to end; 0 when none.
     grace:       seconds the guest gets to shut itself down, as the last request said; None: as it is declared.
+    asked_to_end: when the guest's grace began; attempts to stop it, and requests to, share it.
     orders:      live operations on the running incarnation, in the order they were asked for.
     start:       number of the power-on that is wanted next; one that happened is never ordered again.
     asked:       zones that may hold a claim of this VM, from before the first claim is sent.
@@ -86,9 +89,12 @@ class Life(Value):
     strategy: RunStrategy
     wanted: bool
     grace: float | None = None
+    asked_to_end: datetime | None = None
     deleting: datetime | None = None
     ending: str = ""
     spared: str = ""
+    spared_until: datetime | None = None
+    anew: int = 0
     orders: tuple[Order, ...] = ()
     start: int = 1
     backoff: Backoff = Backoff()
@@ -119,6 +125,11 @@ class Life(Value):
     def but(self, **changes: object) -> "Life":
         """Return this life with some fields changed."""
         return self.model_copy(update=changes)
+
+
+def whole_grace(life: Life) -> float:
+    """Return the seconds a guest gets to shut itself down, from when it is asked to: as asked for, else as declared."""
+    return life.spec.grace if life.grace is None else life.grace
 
 
 class Wake(StrEnum):
@@ -169,8 +180,13 @@ def learned(life: Life, seen: Observation, now: datetime) -> Life:
     before = life.observed.incarnation
     ended = before not in {"", seen.incarnation} or _came_and_went(life, seen)
     begun = seen.alive and seen.incarnation != before
+    if not (ended or seen.alive) and seen.cause is StopCause.UNKNOWN and seen.power is life.observed.power:
+        seen = seen.model_copy(update={"cause": life.observed.cause})  # a daemon started anew has forgotten it
+    early = begun and 0 < seen.start < life.anew
     after = life.but(
         observed=seen,
+        ending=seen.incarnation if early else life.ending,
+        anew=0 if begun else life.anew,
         stale=False,
         adrift=False,
         hold=None,
@@ -193,10 +209,13 @@ def _exited(life: Life, after: Life, now: datetime) -> Life:
         ending="",
         spared="",
         grace=None,
+        asked_to_end=None,
+        spared_until=None,
         exits=life.exits + 1,
         start=max(life.start, seen.start) + 1,
     )
-    ordered = before.incarnation in {life.ending, life.spared} - {""} or not life.wanted or life.deleting
+    spared = life.spared if life.spared_until is not None and now <= life.spared_until else ""
+    ordered = before.incarnation in {life.ending, spared} - {""} or not life.wanted or life.deleting
     if ordered or evidence(seen) is None:
         return gone
     healthy = before.alive and life.started is not None and (now - life.started).total_seconds() >= life.backoff.healthy

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.guest import GuestPlan, Power
 from domain.hypervisor import Capacity
-from domain.life import BOOT_PATIENCE, Life
+from domain.life import BOOT_PATIENCE, Life, whole_grace
 from domain.machine import guest_plan
 from domain.run_strategy import RunStrategy
 
@@ -209,9 +209,10 @@ def next_step(life: Life) -> Step:
     return TABLE[goal(life)][situation(life)]
 
 
-def begun(life: Life, step: Step) -> Life:
+def begun(life: Life, step: Step, now: datetime) -> Life:
     """Return a life in which a step may have had its effect, whatever becomes of it."""
     return life.but(
+        asked_to_end=life.asked_to_end or (now if step is Step.STOP else None),
         touched=life.touched or step in _TOUCHING,
         claimed=room(life) if step in _CLAIMING else life.claimed,
     )
@@ -236,15 +237,16 @@ def tried_again(life: Life, now: datetime) -> datetime | None:
     return life.again
 
 
-def grace(life: Life) -> float:
-    """Return the seconds the guest gets to shut itself down; a paused one cannot, and gets none.
+def grace(life: Life, now: datetime) -> float:
+    """Return the seconds the guest still gets to shut itself down; a paused one cannot, and gets none.
 
     One that was never seen up gets them as well: without an agent and an address of a lease, nobody can tell a guest
     that is still booting from one that has work to lose.
     """
     if life.observed.paused:
         return 0.0
-    return life.spec.grace if life.grace is None else life.grace
+    spent = (now - life.asked_to_end).total_seconds() if life.asked_to_end else 0.0
+    return max(0.0, whole_grace(life) - spent)
 
 
 def up(life: Life, now: datetime) -> bool:

@@ -1,8 +1,8 @@
 """What people ask of a VM, and why it may be refused. Asking only records; the loop acts on what is recorded."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from domain.life import Asked, Life, Order
+from domain.life import Asked, Life, Order, whole_grace
 from domain.lifecycle import Goal, goal
 from domain.machine import MachineSpec
 from domain.model import Value
@@ -10,6 +10,9 @@ from domain.run_strategy import LIVE, TRANSITIONS, Operation, refusal
 
 REMEMBERED_REQUESTS = 100
 """How many request ids a VM remembers, so that a repeated request is recognised over continue-as-new."""
+
+HEARD = timedelta(minutes=1)
+"""How long after its grace a guest that was asked to end, and then was not to, may still do so on that account."""
 
 WAITING_ORDERS = 10
 """How many live operations may wait for their turn."""
@@ -66,17 +69,25 @@ def asked_for(life: Life, operation: Operation, request: Request, now: datetime)
     if operation in LIVE:
         order = Order(operation=operation, incarnation=life.observed.incarnation, request=request.id)
         return noted.but(orders=(*life.orders, order))
-    return noted.but(
+    switched = noted.but(
         strategy=TRANSITIONS.get((life.strategy, operation), life.strategy),
         wanted=operation is not Operation.STOP,
-        ending=life.observed.incarnation if operation is Operation.RESTART else "",
-        spared=_spared(life) if operation is Operation.START else "",
-        grace=request.patience,
-        orders=() if operation is not Operation.START else life.orders,
         start=max(life.start, life.observed.start) + (0 if operation is Operation.STOP else 1),
+        ending="",
+        anew=0,
+        grace=None,
         ends=0,
         again=None,
     )
+    match operation:
+        case Operation.START:
+            return _spared(switched, life, now)
+        case Operation.RESTART if not life.observed.alive:
+            return _unspared(switched).but(anew=switched.start)
+        case Operation.RESTART:
+            return _unspared(switched).but(ending=life.observed.incarnation, grace=request.patience)
+        case _:
+            return _unspared(switched).but(grace=request.patience)
 
 
 def declared(life: Life, spec: MachineSpec, request: Request, now: datetime) -> Life:
@@ -92,12 +103,11 @@ def declared(life: Life, spec: MachineSpec, request: Request, now: datetime) -> 
 
 def deleted(life: Life, now: datetime, request: Request = BY_NOBODY) -> Life:
     """Record that the VM is to go. Nothing takes that back; asking again can only shorten the guest's grace."""
-    graces = [each for each in (life.grace, request.patience) if each is not None]
-    sooner = life.but(grace=min(graces, default=None))
     if life.deleting:
-        return sooner
+        return life if request.patience is None else life.but(grace=min(whole_grace(life), request.patience))
+    graces = [each for each in (life.grace, request.patience) if each is not None]
     last = Asked(operation="delete", by=request.by, at=now)
-    return sooner.but(deleting=now, ending="", orders=(), hold=None, last=last)
+    return _going_on(life).but(deleting=now, ending="", orders=(), grace=min(graces, default=None), last=last)
 
 
 def _going_on(life: Life) -> Life:
@@ -125,7 +135,14 @@ def _will_be_paused(life: Life) -> bool:
     return switches[-1] is Operation.PAUSE if switches else life.observed.paused
 
 
-def _spared(life: Life) -> str:
-    """Return the incarnation a start takes back from a stop or a restart; empty when it was not to end."""
-    to_end = not life.wanted or bool(life.ending) or bool(life.spared)
-    return life.observed.incarnation if to_end else ""
+def _spared(started: Life, before: Life, now: datetime) -> Life:
+    """Return a life whose guest a start takes back from a stop or a restart. It may have heard of that already."""
+    if before.asked_to_end is None:
+        return started
+    until = now + timedelta(seconds=whole_grace(before)) + HEARD
+    return started.but(spared=before.observed.incarnation, spared_until=until, asked_to_end=None)
+
+
+def _unspared(life: Life) -> Life:
+    """Return a life whose guest is to end, and which waits for no order but that."""
+    return life.but(spared="", spared_until=None, orders=())

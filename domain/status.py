@@ -71,7 +71,8 @@ class Condition(Value):
     since: datetime
 
 
-AT_REST = frozenset({"Paused", "GuestBooted", "GuestSilent", "GuestBooting", "GuestOff"})
+BOOTING = "GuestBooting"
+AT_REST = frozenset({"Paused", "GuestBooted", "GuestSilent", BOOTING, "GuestOff"})
 """Reasons of a VM that waits for nothing but news of its guest."""
 
 _UNREACHABLE = {Reason.HYPERVISOR_UNREACHABLE, Reason.HYPERVISOR_NOT_SERVED}
@@ -108,7 +109,8 @@ _CRASHES = {
         "the guest ran, and does not any more; its hypervisor cannot say why",
     ),
 }
-"""Ends of a guest that nobody asked for, and what they are called; the others may be somebody's wish."""
+"""Ends of a guest that nobody asked for, and what they are called; the others may be somebody's wish. So may an unknown
+one be, unless it was counted among those nobody asked for (`Life.ends`)."""
 
 _IMPORTED = ("Succeeded", "Root disk has been imported successfully.")
 _PAUSED = ("Paused", "the guest is paused")
@@ -192,7 +194,7 @@ def _at_rest(life: Life, now: datetime) -> tuple[str, str]:
     if up(life, now):
         return "GuestSilent", f"the guest runs on {life.hypervisor}; it has neither an agent nor an address"
     if life.observed.power is Power.RUNNING:
-        return "GuestBooting", f"the guest is booting on {life.hypervisor}"
+        return BOOTING, f"the guest is booting on {life.hypervisor}"
     return "GuestOff", _EXITS[life.observed.cause]
 
 
@@ -215,6 +217,7 @@ def _failure(life: Life, reason: str, message: str) -> tuple[bool, str, str]:
     if life.hold is not None and life.hold.verdict is Verdict.TERMINAL:
         return True, reason, message
     cause = life.observed.cause
-    if not life.observed.alive and cause in _CRASHES and (life.ends or cause is not StopCause.UNKNOWN):
+    known = cause is not StopCause.UNKNOWN or (life.ends > 0 and not life.deleting)
+    if not life.observed.alive and cause in _CRASHES and known:
         return True, *_CRASHES[cause]
     return False, "NoFailure", "nothing failed"

@@ -30,9 +30,12 @@ ERRAND_ATTEMPTS = 6
 """Passing trouble with another workflow passes within these, about five seconds; else the VM says what holds it up."""
 
 
-def step(hypervisor: str, summary: str) -> ActivityConfig:
-    """One driver call. Cancelling waits for its end, so that two steps never work on one guest."""
-    return _near(hypervisor, summary, timedelta(minutes=15))
+def step(hypervisor: str, summary: str, patience: float = 0.0) -> ActivityConfig:
+    """One driver call. Cancelling waits for its end, so that two steps never work on one guest.
+
+    patience: seconds of grace that a guest gets within it.
+    """
+    return _near(hypervisor, summary, timedelta(minutes=15) + timedelta(seconds=patience))
 
 
 def long_import(hypervisor: str, summary: str) -> ActivityConfig:

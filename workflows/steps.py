@@ -111,11 +111,11 @@ async def observe(life: Life) -> Learn:
 
 async def stop(life: Life) -> Learn:
     """End the running incarnation."""
-    patience = grace(life)
+    patience = grace(life, workflow.now())
     seen = await workflow.execute_activity_method(
         HypervisorActivities.ensure_stopped,
         StopOrder(uid=life.uid, incarnation=life.observed.incarnation, grace=patience),
-        **options.step(life.hypervisor, f"end the incarnation, with {patience:.0f} s of grace"),
+        **options.step(life.hypervisor, f"end the incarnation, with {patience:.0f} s of grace", patience),
     )
     return _learned(seen)
 

@@ -115,7 +115,7 @@ class VirtualMachine(Operated):
         A wake that comes during a step may be about what the step saw too early, so it counts again after it.
         """
         self._wakes.clear()
-        self._life = begun(self._life, step)
+        self._life = begun(self._life, step, workflow.now())
         if step in LONG:
             self._publish()
         aim = self._aim()
@@ -140,9 +140,11 @@ class VirtualMachine(Operated):
             self._life = lives.woken(self._life, wake)
 
     def _failed(self, step: Step, hold: Hold) -> Life:
-        """Return the life after a step that failed. An order that can never be carried out is taken back."""
-        hopeless = step is Step.ORDER and hold.verdict is Verdict.TERMINAL
-        return self._life.but(hold=hold, orders=self._life.orders[1:] if hopeless else self._life.orders)
+        """Return the life after a step that failed. An order that can never be carried out is taken back, and told."""
+        if step is Step.ORDER and hold.verdict is Verdict.TERMINAL:
+            told = hold.model_copy(update={"until": workflow.now()})  # whoever waits behind it is not held up
+            return self._life.but(hold=told, orders=self._life.orders[1:])
+        return self._life.but(hold=hold)
 
     def _aim(self) -> tuple[Goal, str, float | None]:
         """Return what the current step serves; a step is dropped when this changes under it."""

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 
 import libvirt
@@ -31,6 +32,9 @@ _SILENCE = (
 )
 """How libvirt says that an agent does not answer, cannot, is busy answering somebody else, or went with its guest."""
 
+_LONGEST = 256
+"""Characters that are kept of a word of the guest's."""
+
 _VERSIONS: dict[str, str] = {}
 """Incarnation → version of its agent."""
 _VERSIONS_KEPT = 10_000
@@ -47,8 +51,8 @@ def guest_info(connection: libvirt.virConnect, domain: libvirt.virDomain, seen: 
     return GuestInfo(
         agent=seen.connected,
         addresses=addresses,
-        hostname=str(told.get("hostname", "")),
-        os=str(told.get("os.pretty-name", "")),
+        hostname=_word(told.get("hostname", "")),
+        os=_word(told.get("os.pretty-name", "")),
         agent_version=_agent_version(domain, seen.incarnation) if told else "",
     )
 
@@ -63,8 +67,11 @@ def silent(error: libvirt.libvirtError) -> bool:
 
 
 def usable(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return the addresses somebody else can use, IPv4 first, each once."""
-    parsed = {ip_address(text) for text in addresses}
+    """Return the addresses somebody else can use, IPv4 first, each once. What is none is left out."""
+    parsed = set()
+    for text in addresses:
+        with suppress(ValueError):
+            parsed.add(ip_address(text))
     kept = [each for each in parsed if not (each.is_loopback or each.is_link_local or each.is_unspecified)]
     return tuple(str(each) for each in sorted(kept, key=lambda each: (each.version, int(each))))
 
@@ -80,8 +87,21 @@ def _agent_version(domain: libvirt.virDomain, incarnation: str) -> str:
             return ""
         if len(_VERSIONS) >= _VERSIONS_KEPT:
             _VERSIONS.clear()
-        _VERSIONS[incarnation] = str(json.loads(told)["return"]["version"])
+        _VERSIONS[incarnation] = _version(told)
     return _VERSIONS.get(incarnation, "")
+
+
+def _version(told: str) -> str:
+    """Return the version in an agent's answer; empty when there is none."""
+    try:
+        return _word(json.loads(told)["return"]["version"])
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _word(said: object) -> str:
+    """Return what a guest says of itself as a short line."""
+    return "".join(filter(str.isprintable, str(said)))[:_LONGEST]
 
 
 def _ask_agent(domain: libvirt.virDomain) -> dict[str, object]:

@@ -53,7 +53,7 @@ class Sight(NamedTuple):
     """One domain at one moment.
 
     crashed:   it panicked and is kept. connected: the guest's agent is there. macs: of the interfaces libvirt knows.
-    start:     number of its latest power-on, by the marks (`power` tells of them).
+    start:     number of its latest power-on, by the marks (`power` tells of them); one that was cut off is none yet.
     shape:     what the incarnation has; None without one, while it begins, and of a domain that vmflow did not build.
     """
 
@@ -129,7 +129,7 @@ def _sight(domain: libvirt.virDomain, state: int, reason: int, document: etree._
         mark=mark,
         connected=connected,
         macs=tuple(each.get("address", "") for each in document.iterfind("devices/interface/mac")),
-        start=mark.start if alive or crashed or (mark.freed and cause is StopCause.GUEST) else mark.ran,
+        start=mark.start if crashed or (mark.freed and cause is StopCause.GUEST) else mark.ran,
         shape=read_shape(domain, document, mark, agent=connected) if built and (state, reason) != BEGINNING else None,
     )
 

@@ -200,8 +200,8 @@ def test_an_import_heartbeats_how_far_it_is(
     monkeypatch.setattr(heartbeats, "INTERVAL", 0.01)
     stages: set[str] = set()
 
-    def on_heartbeat(progress: ImportProgress) -> None:
-        stages.add(progress.stage)
+    def on_heartbeat(*progress: ImportProgress) -> None:
+        stages.update(each.stage for each in progress)
 
     environment = ActivityEnvironment()
     environment.on_heartbeat = on_heartbeat

@@ -17,6 +17,7 @@ from domain.problem import Problem
 from drivers.base import Change
 from drivers.simulator import SimulatorDriver
 from drivers.simulator.control import Control
+from drivers.simulator.faults import Fault, Kind
 from manifests.contract import Report
 from tests.activities.line import Line
 from tests.activities.scene import Scene, reports, wakes, woken
@@ -242,6 +243,23 @@ async def test_a_hypervisor_that_cannot_be_reached_ends_the_watch_with_trouble(s
         with pytest.raises(Problem) as caught:
             await task
         assert caught.value.reason == "HypervisorUnreachable"
+
+
+async def test_a_guest_that_cannot_be_looked_at_keeps_nobody_from_the_others(scene: Scene, host: Control) -> None:
+    stuck, other = scene.plan(), scene.plan()
+    vms = [await scene.vm(plan, {"reason": "GuestBooted"}) for plan in (stuck, other)]
+    scene.run(stuck)
+    scene.run(other)
+    async with scene.watched():
+        before = [len(await wakes(vm)) for vm in vms]
+        busy = Fault(call="observe", uid=stuck.uid, kind=Kind.ERROR, reason="HypervisorBusy", times=None)
+        rule = host.faults.inject(busy)
+        host.panic(stuck.uid)
+        host.panic(other.uid)
+        await woken(vms[1], before[1] + 1)
+        assert len(await wakes(vms[0])) == before[0]
+        host.faults.withdraw(rule)
+        await woken(vms[0], before[0] + 1)
 
 
 async def test_a_watch_that_has_worked_ends_normally_so_that_the_next_has_all_its_attempts(

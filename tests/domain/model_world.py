@@ -100,7 +100,7 @@ class Vm:
         """Perform a step's effect; what it learns is still on its way."""
         step = next_step(self.life)
         self.wakes = frozenset()
-        self.life = begun(self.life, step)
+        self.life = begun(self.life, step, self.world.now)
         self.flight = Flight(step, self.life, self.aim(), _outcome(step, self.life, self.world))
         return step
 
@@ -235,7 +235,7 @@ def _build(life: Life, world: World, build: Callable[[], None]) -> Learn:
 
 
 def _stop(life: Life, world: World) -> Learn:
-    world.host.ensure_stopped(incarnation=life.observed.incarnation, grace=grace(life))
+    world.host.ensure_stopped(incarnation=life.observed.incarnation, grace=grace(life, NOW))
     return _learns(world)
 
 

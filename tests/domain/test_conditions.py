@@ -134,6 +134,16 @@ def test_a_guest_whose_host_was_lost_with_it_is_a_failure(seen: Observation) -> 
     assert (told.status, told.reason) == (Truth.TRUE, "GuestLost")
 
 
+def test_a_guest_that_shut_itself_down_is_not_lost_when_its_host_forgets_that() -> None:
+    life = learned(at_host(running(), RunStrategy.MANUAL), off(StopCause.GUEST), NOW)
+    assert one(learned(life, off(StopCause.UNKNOWN), NOW), ConditionType.FAILURE).status is Truth.FALSE
+
+
+def test_what_a_deletion_removed_is_not_lost() -> None:
+    life = learned(at_host(running(), RunStrategy.MANUAL), off(StopCause.UNKNOWN), NOW)
+    assert one(deleted(life, NOW), ConditionType.FAILURE).status is Truth.FALSE
+
+
 def test_what_waits_for_a_power_on_is_told_until_then() -> None:
     life = edited(UP, cpu_model="Conroe")
     assert told(life) == [*FOUR, "RestartRequired"]

@@ -43,7 +43,7 @@ def fitted(life: Life, **shape: object) -> Life:
 
 def denied(life: Life) -> Life:
     """Return a life whose zone was asked for the room it needs, and said no."""
-    return begun(life, Step.RECLAIM).but(cramped="no room")
+    return begun(life, Step.RECLAIM, NOW).but(cramped="no room")
 
 
 def test_an_edit_begins_a_generation_and_lifts_what_held_the_life_up() -> None:
@@ -236,6 +236,6 @@ def test_a_wish_that_a_zone_waits_with_is_taken_back_with_the_edit() -> None:
 
 
 def test_room_that_may_have_been_granted_unheard_is_given_back_with_the_edit() -> None:
-    unheard = begun(edited(UP, **LARGER), Step.RECLAIM)
+    unheard = begun(edited(UP, **LARGER), Step.RECLAIM, NOW)
     assert unheard.claimed == TWICE
     assert situation(edited(unheard, memory=SPEC.memory)) is Situation.CRAMPED

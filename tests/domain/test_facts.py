@@ -6,14 +6,20 @@ import pytest
 
 from domain.guest import Observation, StopCause, absent
 from domain.life import Hold, Life, learned
-from domain.lifecycle import Goal, goal
+from domain.lifecycle import Goal, Step, begun, goal, next_step
 from domain.run_strategy import Operation, RunStrategy
 from tests.domain.examples import NOW, UID, asked, at_host, off, paused, placed, running
 
+SOON = NOW + timedelta(seconds=70)
 LATER = NOW + timedelta(hours=1)
 
 POWER_OFF, PANIC, DEAD_PROCESS = off(StopCause.GUEST), off(StopCause.CRASHED), off(StopCause.FAILED)
 DESTROYED, HOST_REBOOT, UNDEFINED = off(StopCause.HOST), off(StopCause.UNKNOWN), absent(UID)
+
+
+def told(life: Life) -> Life:
+    """Return a life whose guest may have been asked to shut itself down."""
+    return begun(life, Step.STOP, NOW)
 
 
 def ended(strategy: RunStrategy, seen: Observation) -> Life:
@@ -55,13 +61,24 @@ def test_the_end_a_restart_asked_for_is_followed_by_a_start() -> None:
 
 @pytest.mark.parametrize("taken_back", [Operation.STOP, Operation.RESTART])
 def test_a_start_survives_the_end_that_an_earlier_request_brought_about(taken_back: Operation) -> None:
-    life = asked(at_host(running(), RunStrategy.MANUAL), taken_back, Operation.START)
-    assert goal(learned(life, POWER_OFF, LATER)) is Goal.RUN
+    life = asked(told(asked(at_host(running(), RunStrategy.MANUAL), taken_back)), Operation.START)
+    assert goal(learned(life, POWER_OFF, SOON)) is Goal.RUN
+
+
+def test_it_is_not_excused_for_ever() -> None:
+    life = asked(told(asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP)), Operation.START)
+    assert goal(learned(life, POWER_OFF, LATER)) is Goal.STOP
+
+
+def test_a_guest_that_had_not_heard_of_the_stop_is_not_excused() -> None:
+    life = asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP, Operation.START)
+    assert goal(learned(life, POWER_OFF, SOON)) is Goal.STOP
 
 
 def test_repeating_the_start_does_not_forget_that_an_earlier_request_may_still_end_the_guest() -> None:
-    life = asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP, Operation.START, Operation.START)
-    assert goal(learned(life, POWER_OFF, LATER)) is Goal.RUN
+    stopping = told(asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP))
+    life = asked(stopping, Operation.START, Operation.START)
+    assert goal(learned(life, POWER_OFF, SOON)) is Goal.RUN
 
 
 def test_only_the_incarnation_that_was_to_end_is_excused() -> None:
@@ -147,3 +164,24 @@ def test_a_start_that_was_asked_for_since_is_another_power_on() -> None:
 def test_an_end_that_is_known_is_no_news() -> None:
     life = learned(at_host(running(start=1)), off(StopCause.GUEST, start=1), LATER)
     assert learned(life, off(StopCause.GUEST, start=1), LATER) == life
+
+
+def test_a_restart_of_a_guest_that_is_only_starting_ends_what_starts() -> None:
+    """What is being powered on was built before the restart was asked for."""
+    life = asked(at_host(off(), RunStrategy.MANUAL).but(start=4), Operation.RESTART)
+    first = learned(life, running("i1", start=4), NOW)
+    assert (first.ending, next_step(first)) == ("i1", Step.STOP)
+    second = learned(learned(first, off(StopCause.HOST, start=4), NOW), running("i2", start=5), NOW)
+    assert (second.ending, next_step(second)) == ("", Step.REST)
+
+
+@pytest.mark.parametrize("after", [Operation.START, Operation.STOP])
+def test_what_is_asked_for_later_takes_the_place_of_such_a_restart(after: Operation) -> None:
+    life = asked(at_host(off(), RunStrategy.MANUAL).but(start=4), Operation.RESTART, after)
+    assert learned(life, running("i1", start=4), NOW).ending == ""
+
+
+def test_what_a_daemon_has_forgotten_is_remembered() -> None:
+    life = learned(at_host(running(), RunStrategy.MANUAL), POWER_OFF, NOW)
+    assert learned(life, HOST_REBOOT, LATER).observed.cause is StopCause.GUEST
+    assert learned(life, UNDEFINED, LATER).observed.cause is StopCause.UNKNOWN

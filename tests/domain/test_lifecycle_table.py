@@ -6,7 +6,7 @@ import pytest
 
 from domain.guest import Observation, Power, absent
 from domain.life import BOOT_PATIENCE, Hold, Life
-from domain.lifecycle import TABLE, Goal, Situation, Step, goal, grace, held, next_step, situation, up
+from domain.lifecycle import TABLE, Goal, Situation, Step, begun, goal, grace, held, next_step, situation, up
 from domain.machine import DEFAULT_GRACE
 from domain.requests import deleted
 from domain.run_strategy import Operation, RunStrategy
@@ -137,7 +137,15 @@ def test_what_is_not_held_need_not_wait() -> None:
 def test_every_guest_that_runs_gets_the_grace_it_was_asked_to_have_or_is_declared_with(
     seen: Observation, asked: float | None, seconds: float
 ) -> None:
-    assert grace(at_host(seen).but(grace=asked)) == seconds
+    assert grace(at_host(seen).but(grace=asked), NOW) == seconds
+
+
+def test_attempts_to_stop_a_guest_share_its_grace() -> None:
+    life = begun(at_host(running()), Step.STOP, NOW)
+    assert grace(life, NOW) == DEFAULT_GRACE
+    again = begun(life, Step.STOP, NOW + timedelta(seconds=20))
+    assert grace(again, NOW + timedelta(seconds=20)) == DEFAULT_GRACE - 20
+    assert grace(again, NOW + timedelta(hours=1)) == 0.0
 
 
 @pytest.mark.parametrize(

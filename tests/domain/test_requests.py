@@ -6,7 +6,7 @@ import pytest
 
 from domain.guest import Power
 from domain.life import Asked, Hold, Wake, learned, woken
-from domain.lifecycle import Goal, goal
+from domain.lifecycle import Goal, Step, goal, next_step
 from domain.requests import REMEMBERED_REQUESTS, Request, asked_for, deleted
 from domain.run_strategy import LIVE, Operation, RunStrategy
 from tests.domain.examples import NOW, asked, at_host, newborn, off, placed, running
@@ -135,6 +135,23 @@ def test_deleting_again_can_only_shorten_the_grace(
 ) -> None:
     once = deleted(at_host(running()), NOW, Request(id="", grace=first))
     assert deleted(once, LATER, Request(id="", grace=second)).grace == grace
+
+
+def test_deleting_again_does_not_lengthen_what_is_declared() -> None:
+    once = deleted(at_host(running()), NOW)
+    assert deleted(once, LATER, Request(id="", grace=600.0)).grace == once.spec.grace
+
+
+@pytest.mark.parametrize("operation", [Operation.START, Operation.RESTART])
+def test_the_grace_for_a_guest_that_is_off_is_no_later_ones(operation: Operation) -> None:
+    life = asked(at_host(off(), RunStrategy.MANUAL), operation, force=True)
+    assert deleted(learned(life, running("i2", start=2), NOW), LATER).grace is None
+
+
+def test_a_deletion_looks_at_what_a_failed_step_may_have_left() -> None:
+    life = at_host(off()).but(hold=HOLD)
+    assert next_step(life) is Step.RUN
+    assert next_step(deleted(life, NOW)) is Step.OBSERVE
 
 
 def test_a_deletion_does_not_give_back_what_a_forced_stop_took() -> None:

@@ -62,12 +62,14 @@ def run_victim(spec: LibvirtSpec, plan: GuestPlan, call: str, step: str, moment:
 
 
 def main(spec: LibvirtSpec, plan: GuestPlan, call: str, step: str, moment: str) -> None:
-    """Make the call, and die in it."""
+    """Make the call, and die in it. `run` is the first power-on of a guest, `run 2` its second."""
     driver = LibvirtDriver(spec)
     driver.prepare()
     die_at(step, moment)
-    if call == "run":
-        driver.ensure_running(plan, fresh=True, start=1)
+    word, _, number = call.partition(" ")
+    if word == "run":
+        start = int(number or 1)
+        driver.ensure_running(plan, fresh=start == 1, start=start)
     else:
         driver.ensure_removed(plan.uid)
 

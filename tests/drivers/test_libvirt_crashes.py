@@ -70,7 +70,7 @@ def test_a_guest_that_was_destroyed_after_its_worker_was_killed_runs_again_unles
 ) -> None:
     backdoor = LibvirtBackdoor(session_host.spec)
     assert run_victim(session_host.spec, plan, "run", step, moment) == -signal.SIGKILL
-    if libvirt_driver.observe(plan.uid).alive:
+    if any(seen.alive for seen in libvirt_driver.inventory()):
         backdoor.virsh("destroy", plan.uid)
 
     seen = libvirt_driver.ensure_running(plan, fresh=True, start=1)
@@ -103,7 +103,8 @@ def starts(host: SessionHost, plan: GuestPlan) -> int:
 def left_behind(host: SessionHost, driver: LibvirtDriver, plan: GuestPlan) -> Observation:
     """Have a worker killed while a guest's CPUs are held; return what is seen of the guest."""
     assert run_victim(host.spec, plan, "run", "let CPUs go", "before") == -signal.SIGKILL
-    return driver.observe(plan.uid)
+    (seen,) = driver.inventory()
+    return seen
 
 
 def test_a_guest_whose_cpus_are_held_is_being_powered_on(
@@ -112,8 +113,35 @@ def test_a_guest_whose_cpus_are_held_is_being_powered_on(
     plan: GuestPlan,
 ) -> None:
     seen = left_behind(session_host, libvirt_driver, plan)
-    assert (seen.power, seen.start) == (Power.RUNNING, 1)
+    assert (seen.power, seen.start) == (Power.RUNNING, 0)
     assert "paused" in LibvirtBackdoor(session_host.spec).virsh("domstate", plan.uid)
+
+
+@pytest.mark.parametrize("step", ["let CPUs go", "end power-on"])
+def test_whoever_looks_at_a_guest_sees_its_power_on_through(
+    session_host: SessionHost, libvirt_driver: LibvirtDriver, plan: GuestPlan, step: str
+) -> None:
+    """Its VM may be looking, and not about to run it: nobody else would let the CPUs go, or note that it ran."""
+    backdoor = LibvirtBackdoor(session_host.spec)
+    libvirt_driver.ensure_running(plan, fresh=True, start=1)
+    backdoor.virsh("destroy", plan.uid)
+    assert run_victim(session_host.spec, plan, "run 2", step, "before") == -signal.SIGKILL
+    (cut_off,) = libvirt_driver.inventory()
+    assert (cut_off.alive, cut_off.start) == (True, 1)
+    seen = libvirt_driver.observe(plan.uid)
+    assert (seen.power, seen.start, seen.incarnation) == (Power.RUNNING, 2, cut_off.incarnation)
+    assert "running" in backdoor.virsh("domstate", plan.uid)
+    backdoor.virsh("destroy", plan.uid)
+    assert libvirt_driver.observe(plan.uid).start == 2, "its end is no older than its life"
+
+
+def test_who_looks_while_a_guest_is_powered_on_leaves_that_to_the_other(
+    session_host: SessionHost, libvirt_driver: LibvirtDriver, plan: GuestPlan
+) -> None:
+    left = left_behind(session_host, libvirt_driver, plan)
+    with libvirt_driver._builder.alone(plan.uid):
+        assert libvirt_driver.observe(plan.uid).incarnation == left.incarnation
+        assert "paused" in LibvirtBackdoor(session_host.spec).virsh("domstate", plan.uid)
 
 
 def test_a_guest_that_was_left_behind_with_its_cpus_held_is_paused_and_can_be_resumed(
@@ -275,7 +303,7 @@ def test_a_start_that_hangs_since_libvirtd_was_killed_in_the_middle_of_it_is_beg
         starting.join()
         mortal_host.start()
         hanging = driver.observe(plan.uid)
-        assert (hanging.alive, hanging.start) == (True, 1)
+        assert (hanging.alive, hanging.start) == (True, 0)
         assert [seen.uid for seen in driver.inventory()] == [plan.uid], "one that hangs keeps nobody from the others"
 
         monkeypatch.setattr(power, "_HANGS_SECONDS", 0.0)

@@ -86,7 +86,18 @@ def test_a_console_is_read_over_the_files_it_was_cut_into(tmp_path: Path) -> Non
 
 
 def test_addresses_nobody_else_can_use_are_left_out_and_ipv4_comes_first() -> None:
-    told = ["::1", "fe80::1", "2001:db8::2", "127.0.0.1", "169.254.1.1", "10.0.0.9", "10.0.0.10", "10.0.0.9"]
+    told = [
+        "not an address",
+        "",
+        "::1",
+        "fe80::1",
+        "2001:db8::2",
+        "127.0.0.1",
+        "169.254.1.1",
+        "10.0.0.9",
+        "10.0.0.10",
+        "10.0.0.9",
+    ]
     assert usable(told) == ("10.0.0.9", "10.0.0.10", "2001:db8::2")
 
 
