@@ -1,5 +1,7 @@
 """Steps that must run near a hypervisor: one driver call each, heartbeating while it blocks."""
 
+import time
+
 from temporalio import activity
 
 from activities.heartbeats import beat, heartbeating
@@ -49,15 +51,20 @@ class HypervisorActivities:
 
     @activity.defn(no_thread_cancel_exception=True)
     def ensure_stopped(self, order: StopOrder) -> Observation:
-        """End one incarnation. The guest gets its grace; attempts share it."""
-        info = activity.info()
-        spent = (info.current_attempt_scheduled_time - info.scheduled_time).total_seconds()
-        with heartbeating(), self._told.telling(order.uid):
+        """End one incarnation. The guest gets its grace from when it was first asked, by whichever attempt."""
+        asked = [each for each in activity.info().heartbeat_details if isinstance(each, int | float)][:1]
+        spent = time.time() - asked[0] if asked else 0.0
+
+        def waiting() -> None:
+            asked[:] = asked or [time.time()]
+            beat()
+
+        with heartbeating(lambda: tuple(asked)), self._told.telling(order.uid):
             stopped = self._driver.ensure_stopped(
                 order.uid,
                 incarnation=order.incarnation,
                 grace=max(0.0, order.grace - spent),
-                beat=beat,
+                beat=waiting,
             )
             return self._told.tell(stopped)
 

@@ -21,6 +21,7 @@ from api.errors import Cause, success
 from api.receiving import options
 from api.refusals import bad_request, conflict
 from api.verbs import Handler, Work
+from domain.guest import Power
 from domain.machine import GRACE_LIMIT
 from domain.problem import Problem
 from domain.run_strategy import LIVE, Operation, RunStrategy
@@ -60,7 +61,7 @@ async def operate(work: Work, *, update: Update) -> Response:
     told = None if tried else await store.operate(work.served, work.call.key, update, asked)
     live = await store.get(work.served, work.call.key)
     if tried:
-        _check_possible(work, update, live)
+        _check_possible(work, update, live, force=asked.force)
     done = success(work.call.resource, work.call.address.name, live["metadata"].get("uid", ""))
     if told:
         cause = Cause("status.runStrategy", told.run_strategy, "RunStrategy")
@@ -68,12 +69,14 @@ async def operate(work: Work, *, update: Update) -> Response:
     return respond(done, HTTPStatus.ACCEPTED)
 
 
-def _check_possible(work: Work, update: Update, live: Document) -> None:
+def _check_possible(work: Work, update: Update, live: Document, *, force: bool) -> None:
     """Refuse what the run strategy, as it is published, does not allow; the VM itself is not asked."""
-    operation, current = Operation(update), live.get("status", {}).get("runStrategy")
+    operation, status = Operation(update), live.get("status", {})
+    current, alive = status.get("runStrategy"), status.get("vm", {}).get("power") in {Power.RUNNING, Power.PAUSED}
     if "deletionTimestamp" in live["metadata"]:
         raise conflict(work.call.resource, work.call.address.name, f"{operation} is too late: the VM is being deleted")
-    why = "" if operation in LIVE or current is None else not_allowed(RunStrategy(current), operation)
+    free = operation in LIVE or current not in set(RunStrategy) or (operation is Operation.STOP and force and alive)
+    why = "" if free else not_allowed(RunStrategy(current), operation)
     if why:
         raise conflict(work.call.resource, work.call.address.name, why)
 

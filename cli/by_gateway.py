@@ -55,7 +55,9 @@ class ByGateway:
         declared = self._declared(document)
         path = self._path(declared, declared["metadata"]["name"])
         before = await self._found(path)
-        after = await self._gateway.apply(path, self._placed(document), force="true", **_WRITER)
+        secret = kind_of(document).kind == "Secret"  # what it says as stringData is stored as data
+        said = declared if secret else self._placed(document)
+        after = await self._gateway.apply(path, said, force="true", **_WRITER)
         if before is None:
             return Applied.CREATED
         return Applied.UNCHANGED if _written(before) == _written(after) else Applied.CONFIGURED

@@ -93,6 +93,7 @@ _KNOWN: dict[Situation, dict[str, object]] = {
     Situation.OFF: {**_TOUCHED, "observed": _seen(Power.OFF)},
     Situation.RUNNING: {**_TOUCHED, "observed": _seen(Power.RUNNING)},
     Situation.PAUSED: {**_TOUCHED, "observed": _seen(Power.PAUSED)},
+    Situation.CUT_OFF: {**_TOUCHED, "observed": _seen(Power.RUNNING).model_copy(update={"cut_off": True})},
     Situation.DOOMED: {**_TOUCHED, "observed": _seen(Power.RUNNING), "ending": "first"},
     Situation.ORDERED: {
         **_TOUCHED,

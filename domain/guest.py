@@ -122,6 +122,7 @@ class Observation(Value):
     shape:       what the incarnation has now; None when the guest is off or absent.
     build:       `GuestPlan.build` of the plan the incarnation was powered on with; empty when off or absent.
     reboot:      id of the latest reboot order (`Driver.ensure_rebooted`) the incarnation has met; empty when none.
+    cut_off:     its latest power-on was cut off before the guest's CPUs moved: nothing of it ever ran.
     """
 
     uid: str
@@ -135,6 +136,7 @@ class Observation(Value):
     shape: Shape | None = None
     build: str = ""
     reboot: str = ""
+    cut_off: bool = False
 
     @property
     def alive(self) -> bool:

@@ -182,11 +182,12 @@ def learned(life: Life, seen: Observation, now: datetime) -> Life:
     begun = seen.alive and seen.incarnation != before
     if not (ended or seen.alive) and seen.cause is StopCause.UNKNOWN and seen.power is life.observed.power:
         seen = seen.model_copy(update={"cause": life.observed.cause})  # a daemon started anew has forgotten it
-    early = begun and 0 < seen.start < life.anew
+    runs = seen.alive and not seen.cut_off
+    early = runs and 0 < seen.start < life.anew
     after = life.but(
         observed=seen,
         ending=seen.incarnation if early else life.ending,
-        anew=0 if begun else life.anew,
+        anew=0 if runs else life.anew,
         stale=False,
         adrift=False,
         hold=None,
@@ -215,6 +216,8 @@ def _exited(life: Life, after: Life, now: datetime) -> Life:
         start=max(life.start, seen.start) + 1,
     )
     spared = life.spared if life.spared_until is not None and now <= life.spared_until else ""
+    if seen.cut_off:
+        return gone.but(exits=life.exits)
     ordered = before.incarnation in {life.ending, spared} - {""} or not life.wanted or life.deleting
     if ordered or evidence(seen) is None:
         return gone

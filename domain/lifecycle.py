@@ -44,6 +44,8 @@ class Situation(StrEnum):
     OFF = "Off"
     RUNNING = "Running"
     PAUSED = "Paused"
+    CUT_OFF = "CutOff"
+    """An incarnation is there whose CPUs never moved: whoever powered it on was cut off."""
     DOOMED = "Doomed"
     """An incarnation runs that a restart must end."""
     ORDERED = "Ordered"
@@ -89,6 +91,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.OFF: Step.RUN,
         Situation.RUNNING: Step.REST,
         Situation.PAUSED: Step.REST,
+        Situation.CUT_OFF: Step.RUN,
         Situation.DOOMED: Step.STOP,
         Situation.ORDERED: Step.ORDER,
         Situation.CRAMPED: Step.RECLAIM,
@@ -106,6 +109,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.OFF: Step.REST,
         Situation.RUNNING: Step.STOP,
         Situation.PAUSED: Step.STOP,
+        Situation.CUT_OFF: Step.STOP,
         Situation.DOOMED: Step.STOP,
         Situation.ORDERED: Step.STOP,
         Situation.CRAMPED: Step.RECLAIM,
@@ -123,6 +127,7 @@ TABLE: dict[Goal, dict[Situation, Step]] = {
         Situation.OFF: Step.REMOVE,
         Situation.RUNNING: Step.STOP,
         Situation.PAUSED: Step.REMOVE,
+        Situation.CUT_OFF: Step.REMOVE,
         Situation.DOOMED: Step.STOP,
         Situation.ORDERED: Step.STOP,
         Situation.CRAMPED: Step.OBSERVE,  # never met: no room is asked for what is to go
@@ -162,6 +167,7 @@ def situation(life: Life) -> Situation:
         (life.stale, Situation.STALE),
         (life.lost and seen.power is Power.ABSENT, Situation.IMAGELESS),
         (seen.alive and life.ending == seen.incarnation, Situation.DOOMED),
+        (seen.alive and seen.cut_off, Situation.CUT_OFF),
         (seen.alive and bool(life.orders), Situation.ORDERED),
         (_cramped(life), Situation.CRAMPED),
         (fitting(life) not in {"", life.fitted}, Situation.UNFIT),
@@ -238,12 +244,12 @@ def tried_again(life: Life, now: datetime) -> datetime | None:
 
 
 def grace(life: Life, now: datetime) -> float:
-    """Return the seconds the guest still gets to shut itself down; a paused one cannot, and gets none.
+    """Return the seconds the guest still gets to shut itself down; one whose CPUs stand still cannot, and gets none.
 
     One that was never seen up gets them as well: without an agent and an address of a lease, nobody can tell a guest
     that is still booting from one that has work to lose.
     """
-    if life.observed.paused:
+    if life.observed.paused or life.observed.cut_off:
         return 0.0
     spent = (now - life.asked_to_end).total_seconds() if life.asked_to_end else 0.0
     return max(0.0, whole_grace(life) - spent)

@@ -75,7 +75,8 @@ BOOTING = "GuestBooting"
 AT_REST = frozenset({"Paused", "GuestBooted", "GuestSilent", BOOTING, "GuestOff"})
 """Reasons of a VM that waits for nothing but news of its guest."""
 
-_UNREACHABLE = {Reason.HYPERVISOR_UNREACHABLE, Reason.HYPERVISOR_NOT_SERVED}
+UNREACHABLE = frozenset({Reason.HYPERVISOR_UNREACHABLE, Reason.HYPERVISOR_NOT_SERVED})
+"""Reasons that say nothing about the guest: nobody got as far as its hypervisor."""
 
 _WORKING = {
     Step.SURVEY: ("Placing", "looking for a zone"),
@@ -182,7 +183,7 @@ def truth(known: bool | None) -> Truth:  # noqa: FBT001 - a truth value is what 
 
 def _unknown(life: Life) -> bool:
     """Return whether nobody can say how the guest is: its hypervisor is out of reach."""
-    held = life.hold is not None and life.hold.reason in _UNREACHABLE
+    held = life.hold is not None and life.hold.reason in UNREACHABLE
     return life.provisioned and (life.adrift or held)
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeGuard, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingWorkflowTaskState, TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryReverseRequest,
@@ -209,8 +209,7 @@ class Objects:
     async def current(self, description: WorkflowExecutionDescription) -> Document:
         """Return an object as it is by now: one that was asked to go says so, though no worker has heard of it yet."""
         document = await self.document(description)
-        task = description.raw_description.pending_workflow_task
-        waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        waits = description.raw_description.HasField("pending_workflow_task")
         if not waits or "deletionTimestamp" in document["metadata"]:
             return document
         asked = await self._asked_to_go(description)

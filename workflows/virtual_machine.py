@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.problem import Verdict
     from domain.requests import Request
     from domain.run_strategy import Operation
-    from domain.status import Condition, conditions
+    from domain.status import UNREACHABLE, Condition, conditions
     from manifests.base import InvalidManifestError
     from manifests.contract import PowerAnswer, ReplaceAnswer, SearchAttribute, Signal, WorkflowType
     from manifests.status import machine_status, timestamp
@@ -115,6 +115,7 @@ class VirtualMachine(Operated):
         A wake that comes during a step may be about what the step saw too early, so it counts again after it.
         """
         self._wakes.clear()
+        before = self._life
         self._life = begun(self._life, step, workflow.now())
         if step in LONG:
             self._publish()
@@ -131,7 +132,7 @@ class VirtualMachine(Operated):
             learn = work.result()
         except (FailureError, asyncio.CancelledError) as error:
             if self._aim() == aim and isinstance(error, FailureError):
-                self._life = self._failed(step, hold_for(error, self._life.hold, workflow.now()))
+                self._life = self._failed(step, before, hold_for(error, self._life.hold, workflow.now()))
             else:
                 self._life = self._life.but(stale=self._life.touched)
         else:
@@ -139,8 +140,10 @@ class VirtualMachine(Operated):
         for wake in sorted(self._wakes):
             self._life = lives.woken(self._life, wake)
 
-    def _failed(self, step: Step, hold: Hold) -> Life:
+    def _failed(self, step: Step, before: Life, hold: Hold) -> Life:
         """Return the life after a step that failed. An order that can never be carried out is taken back, and told."""
+        if step is Step.STOP and hold.reason in UNREACHABLE:  # nobody is known to have asked the guest
+            return self._life.but(hold=hold, asked_to_end=before.asked_to_end)
         if step is Step.ORDER and hold.verdict is Verdict.TERMINAL:
             told = hold.model_copy(update={"until": workflow.now()})  # whoever waits behind it is not held up
             return self._life.but(hold=told, orders=self._life.orders[1:])

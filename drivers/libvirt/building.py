@@ -46,10 +46,10 @@ class Builder:
             return self._build(connection, plan, domain, fresh=fresh, accelerator=accelerator)
 
     @contextmanager
-    def alone(self, uid: str, *, patience: float | None = None) -> Iterator[None]:
+    def alone(self, uid: str) -> Iterator[None]:
         """Keep every other builder off a guest. Raises Problem.retry `GuestBusy` when one stays on it for long."""
         self._layout.ensure_folders()
-        with building(self._layout.volumes, uid, patience):
+        with building(self._layout.volumes, uid):
             yield
 
     def _build(

@@ -30,9 +30,8 @@ from drivers.libvirt.guest_info import guest_info
 from drivers.libvirt.host import Host, find_domain
 from drivers.libvirt.layout import Layout
 from drivers.libvirt.live import pause, reboot, resume, unless_ended
-from drivers.libvirt.lock import BUSY
 from drivers.libvirt.networks import link_to
-from drivers.libvirt.power import Shutdown, beginning, finish, give_up_start, power_off, power_on
+from drivers.libvirt.power import Shutdown, finish, give_up_start, power_off, power_on
 from drivers.libvirt.probe import Accelerator, accelerator
 from drivers.libvirt.sight import Sight, glance, look
 from drivers.libvirt.storage import Storage
@@ -80,9 +79,9 @@ class LibvirtDriver:
             return read_facts(connection, self._accelerator)
 
     def observe(self, uid: str) -> Observation:
-        """See a power-on through that was cut off, and report one guest with what it tells of itself."""
+        """Report one guest with what it tells of itself; a start of it that hangs is given up first."""
         with self._calling(uid) as connection:
-            self._see_through(connection, uid)
+            _left(connection, uid)
             return self._observe(connection, uid)
 
     def inventory(self) -> list[Observation]:
@@ -218,21 +217,6 @@ class LibvirtDriver:
             seen = glance(domain)
             there = seen is not None and seen.incarnation == incarnation and seen.power is power
             yield connection, (domain, seen) if seen is not None and there else None
-
-    def _see_through(self, connection: libvirt.virConnect, uid: str) -> None:
-        """Finish a power-on that its worker was cut off from; one under way is left to the worker that makes it."""
-        domain = find_domain(connection, uid)
-        seen = glance(domain) if domain is not None else None
-        if domain is None or seen is None or not (seen.incarnation and seen.mark.unfinished):
-            return
-        try:
-            with self._builder.alone(uid, patience=0.0), unless_ended(domain):
-                give_up_start(domain)
-                if not beginning(domain):
-                    finish(domain)
-        except Problem as problem:
-            if problem.reason != BUSY:
-                raise
 
     def _observe(self, connection: libvirt.virConnect, uid: str) -> Observation:
         domain = find_domain(connection, uid)

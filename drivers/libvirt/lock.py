@@ -24,22 +24,20 @@ _FLOCK = struct.Struct("hhqqi4x")
 _PLACES = 2**62
 _PACE, _PATIENCE = 0.02, 30.0
 """Seconds between two tries, and until the other builder counts as stuck."""
-BUSY = "GuestBusy"
 
 
 @contextmanager
-def building(folder: Path, uid: str, patience: float | None = None) -> Iterator[None]:
-    """Hold a guest's lock. Raises Problem.retry `GuestBusy` when another holds it for long, or for so many seconds."""
-    longest = _PATIENCE if patience is None else patience
+def building(folder: Path, uid: str) -> Iterator[None]:
+    """Hold a guest's lock. Raises Problem.retry `GuestBusy` when another holds it for long."""
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         place = int.from_bytes(sha256(uid.encode()).digest()) % _PLACES
-        over = time.monotonic() + longest
+        over = time.monotonic() + _PATIENCE
         while not _taken(descriptor, place):
             if time.monotonic() >= over:
                 raise Problem.retry(
-                    BUSY,
-                    f"another worker has been building or removing it for {longest:g} s; it is tried again",
+                    "GuestBusy",
+                    f"another worker has been building or removing it for {_PATIENCE:g} s; it is tried again",
                     field=uid,
                 )
             time.sleep(_PACE)

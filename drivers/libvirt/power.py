@@ -26,7 +26,7 @@ and whoever asks for more than state and XML waits with it. Nothing of that gues
 which libvirt does without waiting, and begun again (`give_up_start`).
 
 A domain that waits since a moment ago is being powered on and seen as running; one that waits for long has been left
-behind, and is seen as paused in a list of them all. Whoever looks at it alone sees its power-on through.
+behind, and is seen as paused. Either way it says that it was cut off, and goes on when it is run or resumed.
 """
 
 import json
@@ -66,14 +66,9 @@ def power_on(domain: libvirt.virDomain, start: int) -> None:
     finish(domain, start)
 
 
-def beginning(domain: libvirt.virDomain) -> bool:
-    """Tell whether libvirt is starting a domain's process: it answers most questions only after that."""
-    return tuple(domain.state()) == BEGINNING
-
-
 def give_up_start(domain: libvirt.virDomain) -> None:
     """Power a domain off whose start hangs in libvirt. Raises libvirtError."""
-    if not beginning(domain):
+    if tuple(domain.state()) != BEGINNING:
         return
     try:
         state, _, milliseconds = domain.controlInfo()

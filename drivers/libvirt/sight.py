@@ -54,6 +54,7 @@ class Sight(NamedTuple):
 
     crashed:   it panicked and is kept. connected: the guest's agent is there. macs: of the interfaces libvirt knows.
     start:     number of its latest power-on, by the marks (`power` tells of them); one that was cut off is none yet.
+    cut_off:   its latest power-on never got as far as CPUs that move; one that is under way may seem so.
     shape:     what the incarnation has; None without one, while it begins, and of a domain that vmflow did not build.
     """
 
@@ -67,6 +68,7 @@ class Sight(NamedTuple):
     macs: tuple[str, ...]
     start: int
     shape: Shape | None
+    cut_off: bool
 
     def observation(self, guest: GuestInfo | None = None) -> Observation:
         """Return it in the driver protocol's words."""
@@ -82,6 +84,7 @@ class Sight(NamedTuple):
             start=self.start,
             shape=self.shape,
             build=self.mark.build if alive else "",
+            cut_off=self.cut_off,
             reboot=self.mark.reboot if alive else "",
         )
 
@@ -115,8 +118,9 @@ def _sight(domain: libvirt.virDomain, state: int, reason: int, document: etree._
     mark = read_mark(document)
     power = _power(state, reason, mark)
     alive = power in {Power.RUNNING, Power.PAUSED}
-    built = alive and bool(mark.directory)
     crashed = state == libvirt.VIR_DOMAIN_CRASHED
+    built = alive and bool(mark.directory)
+    stands = state == libvirt.VIR_DOMAIN_PAUSED if alive else not (mark.freed or crashed)
     cause = StopCause.UNKNOWN if alive else StopCause.CRASHED if crashed else _CAUSE.get(reason, StopCause.UNKNOWN)
     channel = document.find(f"devices/channel/target[@name='{AGENT_CHANNEL}']")
     connected = alive and channel is not None and channel.get("state") == "connected"
@@ -131,10 +135,13 @@ def _sight(domain: libvirt.virDomain, state: int, reason: int, document: etree._
         macs=tuple(each.get("address", "") for each in document.iterfind("devices/interface/mac")),
         start=mark.start if crashed or (mark.freed and cause is StopCause.GUEST) else mark.ran,
         shape=read_shape(domain, document, mark, agent=connected) if built and (state, reason) != BEGINNING else None,
+        cut_off=mark.unfinished and stands,
     )
 
 
 def _power(state: int, reason: int, mark: Mark) -> Power:
+    if (state, reason) == BEGINNING:
+        return Power.RUNNING
     if state == libvirt.VIR_DOMAIN_PAUSED and mark.unfinished:
         return Power.RUNNING if time.time() - mark.at < _UNFINISHED_SECONDS else Power.PAUSED
     return Power.RUNNING if (state, reason) in _IN_PASSING else _POWER[state]

@@ -1,6 +1,8 @@
 """The steps of one hypervisor: what they tell, and how a long one is stopped."""
 
 import asyncio
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,6 +176,19 @@ def test_a_guest_is_busy_while_a_step_works_on_it(
     environment.run(steps.ensure_running, order)
     assert seen[0] is True
     assert not told.busy(order.plan.uid)
+
+
+def test_an_attempt_to_stop_a_guest_goes_on_with_the_grace_that_is_left(
+    steps: HypervisorActivities, order: BuildOrder, host: Control
+) -> None:
+    running = ActivityEnvironment().run(steps.ensure_running, order)
+    host.make_stubborn(order.plan.uid)
+    rule = host.faults.inject(Fault(call="ensure_stopped.ask", kind=Kind.WITNESS))
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_details=[time.time() - 100])
+    stop = StopOrder(uid=order.plan.uid, incarnation=running.incarnation, grace=60)
+    assert environment.run(steps.ensure_stopped, stop).power is Power.OFF
+    assert not host.faults.firings(rule), "it has been asked long enough"
 
 
 async def test_a_cancelled_stop_leaves_the_guest_running(

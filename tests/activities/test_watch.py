@@ -245,6 +245,18 @@ async def test_a_hypervisor_that_cannot_be_reached_ends_the_watch_with_trouble(s
         assert caught.value.reason == "HypervisorUnreachable"
 
 
+async def test_a_hypervisor_that_is_lost_while_a_guest_is_looked_at_ends_the_watch(scene: Scene, host: Control) -> None:
+    plan = scene.plan()
+    await scene.vm(plan, {"reason": "GuestBooted"})
+    scene.run(plan)
+    async with scene.watched() as task:
+        host.faults.inject(Fault(call="observe", uid=plan.uid, kind=Kind.ERROR, times=None))
+        host.panic(plan.uid)
+        with pytest.raises(Problem) as caught:
+            await task
+        assert caught.value.reason == "HypervisorUnreachable"
+
+
 async def test_a_guest_that_cannot_be_looked_at_keeps_nobody_from_the_others(scene: Scene, host: Control) -> None:
     stuck, other = scene.plan(), scene.plan()
     vms = [await scene.vm(plan, {"reason": "GuestBooted"}) for plan in (stuck, other)]

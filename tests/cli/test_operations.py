@@ -145,3 +145,9 @@ async def test_an_object_of_another_kind_is_not_edited(web: Tenant) -> None:
     assert is_one_line(said, "Conflict"), said
     assert "local" in said.err
     assert "is there already, declared otherwise, and a Zone is not edited" in said.err
+
+
+async def test_a_grace_that_is_asked_for_is_what_the_guest_gets(web: Tenant) -> None:
+    assert (await web.vmflow("stop", "web", "--grace-period", "7")).code == 0
+    await web.until_status("Stopped")
+    assert "end the incarnation, with 7 s of grace" in (await web.vmflow("events", "web")).out

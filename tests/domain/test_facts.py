@@ -6,7 +6,8 @@ import pytest
 
 from domain.guest import Observation, StopCause, absent
 from domain.life import Hold, Life, learned
-from domain.lifecycle import Goal, Step, begun, goal, next_step
+from domain.lifecycle import Goal, Step, begun, goal, grace, next_step
+from domain.requests import deleted
 from domain.run_strategy import Operation, RunStrategy
 from tests.domain.examples import NOW, UID, asked, at_host, off, paused, placed, running
 
@@ -185,3 +186,30 @@ def test_what_a_daemon_has_forgotten_is_remembered() -> None:
     life = learned(at_host(running(), RunStrategy.MANUAL), POWER_OFF, NOW)
     assert learned(life, HOST_REBOOT, LATER).observed.cause is StopCause.GUEST
     assert learned(life, UNDEFINED, LATER).observed.cause is StopCause.UNKNOWN
+
+
+def cut(seen: Observation) -> Observation:
+    return seen.model_copy(update={"cut_off": True})
+
+
+@pytest.mark.parametrize("strategy", [RunStrategy.ALWAYS, RunStrategy.MANUAL, RunStrategy.ONCE])
+def test_a_power_on_that_was_cut_off_is_no_life_and_is_made_again(strategy: RunStrategy) -> None:
+    life = learned(at_host(off(), strategy), cut(running("i1")), NOW)
+    assert next_step(life) is Step.RUN
+    again = learned(life, cut(off(StopCause.HOST)), NOW)
+    assert (next_step(again), again.exits, again.ends) == (Step.RUN, 0, 0)
+
+
+def test_a_guest_whose_cpus_never_moved_is_not_asked_to_end() -> None:
+    life = at_host(cut(running()))
+    assert next_step(asked(life, Operation.STOP)) is Step.STOP
+    assert grace(asked(life, Operation.STOP), NOW) == 0.0
+    assert next_step(deleted(life, NOW)) is Step.REMOVE
+
+
+def test_a_restart_waits_until_it_is_known_which_power_on_it_meets() -> None:
+    life = asked(at_host(off(), RunStrategy.MANUAL).but(start=4), Operation.RESTART)
+    held = learned(life, cut(running("i1", start=4)), NOW)
+    assert (held.ending, held.anew) == ("", 5)
+    assert learned(held, running("i1", start=5), NOW).ending == ""
+    assert learned(held, running("i1", start=4), NOW).ending == "i1"

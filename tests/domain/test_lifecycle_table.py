@@ -72,6 +72,7 @@ def test_room_and_image_are_got_alike_whether_the_guest_is_to_run_or_not(standin
         (at_host(off()), Situation.OFF),
         (at_host(running()), Situation.RUNNING),
         (at_host(paused()), Situation.PAUSED),
+        (at_host(running().model_copy(update={"cut_off": True})), Situation.CUT_OFF),
         (at_host(running("i1")).but(ending="i1"), Situation.DOOMED),
         (at_host(running("i2")).but(ending="i1"), Situation.RUNNING),
         (at_host(off()).but(ending=""), Situation.OFF),

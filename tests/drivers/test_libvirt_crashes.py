@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from domain.evidence import outdated
 from domain.guest import GuestPlan, Observation, Power, StopCause, absent
 from domain.problem import Problem, Verdict
 from drivers.base import Change
@@ -113,35 +114,27 @@ def test_a_guest_whose_cpus_are_held_is_being_powered_on(
     plan: GuestPlan,
 ) -> None:
     seen = left_behind(session_host, libvirt_driver, plan)
-    assert (seen.power, seen.start) == (Power.RUNNING, 0)
+    assert (seen.power, seen.start, seen.cut_off) == (Power.RUNNING, 0, True)
     assert "paused" in LibvirtBackdoor(session_host.spec).virsh("domstate", plan.uid)
 
 
-@pytest.mark.parametrize("step", ["let CPUs go", "end power-on"])
-def test_whoever_looks_at_a_guest_sees_its_power_on_through(
-    session_host: SessionHost, libvirt_driver: LibvirtDriver, plan: GuestPlan, step: str
+@pytest.mark.parametrize(("step", "cut_off"), [("start QEMU", False), ("let CPUs go", True), ("end power-on", False)])
+def test_a_second_power_on_that_is_cut_off_is_told_and_its_end_is_no_older_than_its_life(
+    session_host: SessionHost, libvirt_driver: LibvirtDriver, plan: GuestPlan, step: str, *, cut_off: bool
 ) -> None:
-    """Its VM may be looking, and not about to run it: nobody else would let the CPUs go, or note that it ran."""
     backdoor = LibvirtBackdoor(session_host.spec)
     libvirt_driver.ensure_running(plan, fresh=True, start=1)
     backdoor.virsh("destroy", plan.uid)
     assert run_victim(session_host.spec, plan, "run 2", step, "before") == -signal.SIGKILL
-    (cut_off,) = libvirt_driver.inventory()
-    assert (cut_off.alive, cut_off.start) == (True, 1)
-    seen = libvirt_driver.observe(plan.uid)
-    assert (seen.power, seen.start, seen.incarnation) == (Power.RUNNING, 2, cut_off.incarnation)
-    assert "running" in backdoor.virsh("domstate", plan.uid)
-    backdoor.virsh("destroy", plan.uid)
-    assert libvirt_driver.observe(plan.uid).start == 2, "its end is no older than its life"
-
-
-def test_who_looks_while_a_guest_is_powered_on_leaves_that_to_the_other(
-    session_host: SessionHost, libvirt_driver: LibvirtDriver, plan: GuestPlan
-) -> None:
-    left = left_behind(session_host, libvirt_driver, plan)
-    with libvirt_driver._builder.alone(plan.uid):
-        assert libvirt_driver.observe(plan.uid).incarnation == left.incarnation
-        assert "paused" in LibvirtBackdoor(session_host.spec).virsh("domstate", plan.uid)
+    alive = libvirt_driver.observe(plan.uid)
+    assert (alive.alive, alive.start, alive.cut_off) == (step != "start QEMU", 1, cut_off or step == "start QEMU")
+    if alive.alive:
+        backdoor.virsh("destroy", plan.uid)
+    ended = libvirt_driver.observe(plan.uid)
+    assert (ended.alive, ended.cut_off) == (False, step == "start QEMU")
+    assert not outdated(alive, ended)
+    seen = libvirt_driver.ensure_running(plan, fresh=False, start=2)
+    assert (seen.power, seen.start, seen.cut_off) == (Power.RUNNING, 2, False)
 
 
 def test_a_guest_that_was_left_behind_with_its_cpus_held_is_paused_and_can_be_resumed(
@@ -303,10 +296,12 @@ def test_a_start_that_hangs_since_libvirtd_was_killed_in_the_middle_of_it_is_beg
         starting.join()
         mortal_host.start()
         hanging = driver.observe(plan.uid)
-        assert (hanging.alive, hanging.start) == (True, 0)
+        assert (hanging.power, hanging.start, hanging.cut_off) == (Power.RUNNING, 0, True)
         assert [seen.uid for seen in driver.inventory()] == [plan.uid], "one that hangs keeps nobody from the others"
 
         monkeypatch.setattr(power, "_HANGS_SECONDS", 0.0)
+        given_up = driver.observe(plan.uid)
+        assert (given_up.power, given_up.start, given_up.cut_off) == (Power.OFF, 0, True)
         seen = driver.ensure_running(plan, fresh=True, start=1)
         assert (seen.power, seen.start) == (Power.RUNNING, 1)
         assert seen.incarnation != hanging.incarnation
