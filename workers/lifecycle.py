@@ -1,7 +1,6 @@
 """The lifecycle worker: workflows of objects with a life, and the zones' ledgers beside them."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
@@ -27,11 +26,6 @@ from workflows.zone import Zone
 PURE = ("domain", "manifests", "lxml", "pydantic_core", "annotated_types")
 """Modules the sandbox passes through: they hold no state and reach for nothing outside."""
 
-STICKY = timedelta(seconds=5)
-"""How long a decision waits for the worker that made the last one. A worker that died takes none: whoever asks
-something of its objects waits that long, which must be well within the time in which they expect an answer
-(`runtime.objects.ANSWER_WITHIN`)."""
-
 WORKFLOWS = (VirtualMachine, Image, Hypervisor, Console, Channel, Declaration, Namespace, Zone)
 """Every workflow there is; tests replay the golden histories against this list."""
 
@@ -51,7 +45,6 @@ def workers(client: Client, backoff: Backoff = Backoff()) -> list[Worker]:  # no
             activities=[*_short(Errands(client, backoff)), *_long(Rounds(client)), Clearing(client).clear],
             interceptors=[ProblemInterceptor(), SignalInterceptor()],
             workflow_runner=sandbox(),
-            sticky_queue_schedule_to_start_timeout=STICKY,
         ),
         Worker(
             client,
@@ -59,7 +52,6 @@ def workers(client: Client, backoff: Backoff = Backoff()) -> list[Worker]:  # no
             workflows=[Zone],
             interceptors=[SignalInterceptor()],
             workflow_runner=sandbox(),
-            sticky_queue_schedule_to_start_timeout=STICKY,
         ),
     ]
 

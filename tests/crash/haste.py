@@ -5,10 +5,11 @@ Only times and numbers of attempts are changed. The sandbox passes `workflows.op
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio.common import RetryPolicy
-from temporalio.worker import UnsandboxedWorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityConfig, LocalActivityConfig
 
 import workflows.hypervisor
@@ -49,7 +50,7 @@ HASTE: tuple[tuple[object, str, object], ...] = (
     (heartbeats, "INTERVAL", 0.3),
     (watch, "TICK", 0.3),
     (hypervisor, "FRESHNESS", _ONCE_A_MOMENT),
-    (lifecycle, "STICKY", _ONCE_A_MOMENT),
+    (lifecycle, "Worker", partial(Worker, sticky_queue_schedule_to_start_timeout=_ONCE_A_MOMENT)),
 )
 """(module, name, hasty value)."""
 
