@@ -14,6 +14,7 @@ from api.refusals import Refusal, bad_request
 from api.resources import Resource
 from api.selectors import field_selector, label_selector
 from domain.access import Grant
+from domain.machine import GRACE_LIMIT
 from domain.names import is_label
 
 _LIMIT = 10**9
@@ -130,6 +131,11 @@ def _dry(said: Mapping[str, object]) -> bool:
     if asked not in ([], ["All"]):
         raise invalid_option("dryRun", "Unsupported value: supported values: All")
     return bool(asked)
+
+
+def is_grace(said: object) -> bool:
+    """Tell whether an option is a grace: whole seconds within the limit."""
+    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= GRACE_LIMIT
 
 
 def invalid_option(name: str, why: str) -> Refusal:

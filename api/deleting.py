@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.answers import answer, listed, respond
 from api.cache import Document
-from api.calls import invalid_option
+from api.calls import invalid_option, is_grace
 from api.errors import success
 from api.reading import Part, key_of
 from api.receiving import options
@@ -87,7 +87,7 @@ def _request(work: Work, found: dict[str, Any]) -> DeleteRequest:
     grace = found.get("gracePeriodSeconds")
     if grace is None and "gracePeriodSeconds" in work.call.query:
         grace = work.call.number("gracePeriodSeconds")
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or not 0 <= grace <= GRACE_LIMIT):
+    if grace is not None and not is_grace(grace):
         raise invalid_option("gracePeriodSeconds", f"whole seconds from 0 to {GRACE_LIMIT}")
     return DeleteRequest(grace=grace, by=work.call.caller.name)
 

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 from api import verbs
 from api.answers import respond
 from api.cache import Document
-from api.calls import invalid_option
+from api.calls import invalid_option, is_grace
 from api.errors import Cause, success
 from api.receiving import options
 from api.refusals import bad_request, conflict
@@ -118,7 +118,7 @@ def _asked(work: Work, said: dict[str, Any]) -> PowerRequest:
     if not isinstance(force, bool) or not isinstance(request, str) or len(request) > _REQUEST_LIMIT:
         raise bad_request("force is true or false, and request a text of at most 128 characters")
     graces = [said[name] for name in ("gracePeriod", "gracePeriodSeconds") if said.get(name) is not None]
-    if any(not isinstance(each, int) or isinstance(each, bool) or not 0 <= each <= GRACE_LIMIT for each in graces):
+    if not all(map(is_grace, graces)):
         raise bad_request(f"gracePeriod and gracePeriodSeconds are whole seconds from 0 to {GRACE_LIMIT}")
     grace = min(graces, default=None)
     force = force or grace == 0

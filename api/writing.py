@@ -23,6 +23,7 @@ from api.verbs import Work
 from domain.problem import Problem
 from manifests.base import InvalidManifestError
 from manifests.registry import parse
+from runtime.objects import without_book
 
 ATTEMPTS = 5
 """How often a patch is made anew because somebody else wrote meanwhile."""
@@ -106,7 +107,7 @@ async def _replaced(work: Work, live: Document, new: Document, version: str) -> 
     version: that the object must still have; empty when whatever it is by now is written over.
     """
     call = work.call
-    if same(live, new) or (not _edited(work) and same(_without_book(live), _without_book(new))):
+    if same(live, new) or (not _edited(work) and same(without_book(live), without_book(new))):
         return live
     if call.dry:
         return {**live, **new, "metadata": {**live["metadata"], **new["metadata"]}}
@@ -117,12 +118,6 @@ async def _replaced(work: Work, live: Document, new: Document, version: str) -> 
 
 def _edited(work: Work) -> bool:
     return work.served.kind is None or work.served.kind.editable
-
-
-def _without_book(document: Document) -> Document:
-    """Return an object without who set which field: that is not kept of what is never edited."""
-    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
-    return {**document, "metadata": metadata}
 
 
 def same(live: Document, new: Document) -> bool:

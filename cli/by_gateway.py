@@ -28,7 +28,7 @@ from manifests.contract import (
     Update,
 )
 from manifests.registry import Kind, kind_called, kind_of, parse
-from runtime.objects import GO, Applied, Document, check_lasting, declaration
+from runtime.objects import GO, Applied, Document, check_lasting, declaration, without_book
 from runtime.story import REASONS, Line
 
 _VM = kind_called("virtualservers")
@@ -180,9 +180,8 @@ class ByGateway:
 
 
 def _written(document: Document) -> Document:
-    """Return what people declare of an object; who set which field is the server's own book."""
-    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
-    return declaration({**document, "metadata": metadata})
+    """Return what people declare of an object."""
+    return declaration(without_book(document))
 
 
 def _place(event: Document) -> tuple[str, int, str]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, timedelta
 from enum import StrEnum
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
@@ -339,7 +339,9 @@ def _whole(document: object, execution: ListedExecution) -> Document:
     """Return an object with the metadata that the server adds, and its name, whatever a client sent for a manifest."""
     sent: Document = {**document} if isinstance(document, Mapping) else {}
     metadata = sent.get("metadata")
-    if isinstance(metadata, Mapping) and _published(metadata):
+    if not isinstance(metadata, Mapping):
+        metadata = {}
+    if _published(metadata):
         return sent
     kind, _, path = execution.id.partition("/")
     namespace, _, name = path.rpartition("/")
@@ -348,9 +350,9 @@ def _whole(document: object, execution: ListedExecution) -> Document:
         "creationTimestamp": timestamp(execution.start_time),
         "resourceVersion": str(version_at(execution.start_time)),
     }
-    written = {key: value for key, value in metadata.items() if _fits(key, value)} if _is_object(metadata) else {}
+    written = {key: value for key, value in metadata.items() if _fits(key, value)}
     place = {"namespace": namespace} if namespace else {}
-    parts = {key: value for key, value in sent.items() if key not in _OBJECTS or _is_object(value)}
+    parts = {key: value for key, value in sent.items() if key not in _OBJECTS or isinstance(value, Mapping)}
     called = {"apiVersion": kind_called(kind).api_version, "kind": kind}
     return {**parts, **called, "metadata": {**written, "name": name, **place, **added}}
 
@@ -367,11 +369,7 @@ def _published(metadata: Mapping[str, Any]) -> bool:
 
 def _fits(name: str, value: object) -> bool:
     """Return whether everybody who reads metadata can read a part of it that nobody has checked yet."""
-    return name not in _TEXTS or (_is_object(value) and all(isinstance(each, str) for each in value.values()))
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)
+    return name not in _TEXTS or (isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()))
 
 
 def _refusal(refused: ApplicationError, object_id: str) -> Problem:
@@ -394,6 +392,12 @@ def not_edited(kind: Kind, object_id: str) -> Problem:
         f"is there already, declared otherwise, and a {kind.kind} is not edited; delete it, then apply again",
         field=object_id,
     )
+
+
+def without_book(document: Mapping[str, Any]) -> Document:
+    """Return an object without who set which field: that is the gateway's own book."""
+    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
 
 
 def declaration(document: Mapping[str, Any]) -> Document:

@@ -81,8 +81,7 @@ class LibvirtDriver:
     def observe(self, uid: str) -> Observation:
         """Report one guest with what it tells of itself; a start of it that hangs is given up first."""
         with self._calling(uid) as connection:
-            _left(connection, uid)
-            return self._observe(connection, uid)
+            return self._report(connection, uid, _left(connection, uid))
 
     def inventory(self) -> list[Observation]:
         """Report every domain that carries this hypervisor's mark."""
@@ -219,7 +218,9 @@ class LibvirtDriver:
             yield connection, (domain, seen) if seen is not None and there else None
 
     def _observe(self, connection: libvirt.virConnect, uid: str) -> Observation:
-        domain = find_domain(connection, uid)
+        return self._report(connection, uid, find_domain(connection, uid))
+
+    def _report(self, connection: libvirt.virConnect, uid: str, domain: libvirt.virDomain | None) -> Observation:
         seen = glance(domain) if domain is not None else None
         if seen is None:
             return absent(uid)
