@@ -83,11 +83,11 @@ def asked_for(life: Life, operation: Operation, request: Request, now: datetime)
         case Operation.START:
             return _spared(switched, life, now)
         case Operation.RESTART if not life.observed.alive:
-            return _unspared(switched).but(anew=switched.start)
+            return switched.but(orders=(), anew=switched.start)
         case Operation.RESTART:
-            return _unspared(switched).but(ending=life.observed.incarnation, grace=request.patience)
+            return switched.but(orders=(), ending=life.observed.incarnation, grace=request.patience)
         case _:
-            return _unspared(switched).but(grace=request.patience)
+            return switched.but(orders=(), grace=request.patience)
 
 
 def declared(life: Life, spec: MachineSpec, request: Request, now: datetime) -> Life:
@@ -136,13 +136,13 @@ def _will_be_paused(life: Life) -> bool:
 
 
 def _spared(started: Life, before: Life, now: datetime) -> Life:
-    """Return a life whose guest a start takes back from a stop or a restart. It may have heard of that already."""
+    """Return a life whose guest a start takes back from a stop or a restart. It may have heard of that already.
+
+    One that was taken back before stays so: a stop in between that nobody got round to makes it forget nothing.
+    """
     if before.asked_to_end is None:
         return started
     until = now + timedelta(seconds=whole_grace(before)) + HEARD
+    if before.spared_until is not None:
+        until = max(until, before.spared_until)
     return started.but(spared=before.observed.incarnation, spared_until=until, asked_to_end=None)
-
-
-def _unspared(life: Life) -> Life:
-    """Return a life whose guest is to end, and which waits for no order but that."""
-    return life.but(spared="", spared_until=None, orders=())

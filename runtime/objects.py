@@ -63,9 +63,9 @@ Document = dict[str, Any]
 LISTED_WITHIN = 10.0
 """Seconds a create waits at most until lists show the object."""
 
-ANSWER_WITHIN = timedelta(seconds=15)
-"""How long an operation waits for a worker to accept it: longer than the ten seconds after which the server gives a
-decision, which a worker took along as it died, to another one."""
+ANSWER_WITHIN = timedelta(seconds=30)
+"""How long an operation waits for a worker to accept it. A decision that a worker took along as it died is given to
+another one after ten seconds; that one must read the object's history first, beside everything else it was left."""
 
 A_MOMENT = timedelta(seconds=2)
 """The same where nobody asks the task queue for work: one may just have come."""

@@ -82,6 +82,19 @@ def test_repeating_the_start_does_not_forget_that_an_earlier_request_may_still_e
     assert goal(learned(life, POWER_OFF, SOON)) is Goal.RUN
 
 
+@pytest.mark.parametrize("between", [Operation.STOP, Operation.RESTART])
+def test_a_request_in_between_that_nobody_got_round_to_does_not_make_it_forget_either(between: Operation) -> None:
+    stopping = told(asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP))
+    life = asked(stopping, Operation.START, between, Operation.START)
+    assert goal(learned(life, POWER_OFF, SOON)) is Goal.RUN
+
+
+def test_the_longest_time_that_a_guest_was_given_is_the_one_in_which_it_is_excused() -> None:
+    stopping = told(asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP, grace=1800.0))
+    life = asked(told(asked(asked(stopping, Operation.START), Operation.RESTART)), Operation.START)
+    assert goal(learned(life, POWER_OFF, NOW + timedelta(minutes=25))) is Goal.RUN
+
+
 def test_only_the_incarnation_that_was_to_end_is_excused() -> None:
     life = asked(at_host(running("i1"), RunStrategy.MANUAL), Operation.STOP, Operation.START)
     again = learned(learned(life, POWER_OFF, LATER), running("i2"), LATER)
