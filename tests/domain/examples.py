@@ -81,9 +81,7 @@ def off(cause: StopCause = StopCause.UNKNOWN, *, start: int = 0) -> Observation:
     return Observation(uid=UID, power=Power.OFF, cause=cause, start=start)
 
 
-def asked(
-    life: Life, *operations: Operation, force: bool = False, grace: float | None = None, by: str = ""
-) -> Life:
+def asked(life: Life, *operations: Operation, force: bool = False, grace: float | None = None, by: str = "") -> Life:
     """Return a life of which operations were asked, each by a request of its own."""
     for operation in operations:
         request = Request(id=f"r{len(life.requests)}", by=by, force=force, grace=grace)
