@@ -3,7 +3,9 @@
 An errand is a local activity: one history event instead of six. It is therefore short, and idempotent as any step.
 """
 
+import asyncio
 from typing import Any
+from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -20,6 +22,13 @@ from manifests.contract import OBJECT_MEMO, Release, SearchAttribute, Signal, Up
 from manifests.image import image_for
 from manifests.registry import id_of, kind_called
 from manifests.status import CopyState, ImageStatus
+
+CLAIMS_AT_ONCE = 3
+"""How many claims a worker sends to one zone at a time; the others wait for their turn.
+
+A server takes ten updates of one workflow at a time (`history.maxInFlightUpdates`). One more is not only refused: it
+makes the server forget those it has taken, so that fifty VMs at once kept a zone without a decision for a minute.
+"""
 
 
 class ImageRequest(Value):
@@ -64,6 +73,7 @@ class Errands:
     def __init__(self, client: Client, backoff: Backoff = Backoff()) -> None:  # noqa: B008 - a frozen value
         self._client = client
         self._backoff = backoff
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @activity.defn
     async def survey(self) -> Survey:
@@ -81,8 +91,10 @@ class Errands:
     async def ensure_claimed(self, request: ClaimRequest) -> Placement:
         """Claim room in a zone."""
         zone = self._client.get_workflow_handle(workflow_id("Zone", request.zone))
+        turn = self._turns.setdefault(request.zone, asyncio.Semaphore(CLAIMS_AT_ONCE))
         try:
-            placement: Placement = await zone.execute_update(Update.CLAIM, request.claim, result_type=Placement)
+            async with turn:
+                placement: Placement = await zone.execute_update(Update.CLAIM, request.claim, result_type=Placement)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return Placement(message=f"zone {request.zone!r} is not declared")

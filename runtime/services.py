@@ -26,6 +26,7 @@ IMAGES = "images"
 GATEWAY = "gateway"
 DYNAMIC_CONFIG = {
     "frontend.namespaceRPS.visibility": 1000,  # every list and watch asks visibility; a development server allows 100
+    "history.maxInFlightUpdates": 100,  # of one workflow; many lifecycle workers claim room in one zone (errands.py)
 }
 """Where our Temporal server departs from its defaults (https://docs.temporal.io/references/dynamic-configuration)."""
 _PROBE_PATIENCE = 2.0

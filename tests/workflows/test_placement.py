@@ -1,10 +1,14 @@
 """Where VMs find room: one claim each, waiting with the numbers, and a wake when room appears."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowUpdateInput, WorkflowUpdateHandle
+from temporalio.testing import ActivityEnvironment
 
 from activities import neighbours
+from activities.errands import CLAIMS_AT_ONCE, ClaimRequest, Errands
 from domain.hypervisor import Capacity
 from domain.placement import Claim, Placement
 from domain.problem import Problem
@@ -39,6 +43,46 @@ def labelled(document: Document, zone: str) -> Document:
 
 def sized(document: Document, memory: str) -> Document:
     return {**document, "spec": {**document["spec"], "resources": {"cpu": {"cores": "1"}, "memory": memory}}}
+
+
+class Crowd(Interceptor):
+    """Counts how many updates a client has under way: now, and at most so far."""
+
+    now = most = 0
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        """Count what goes by."""
+        return Counted(next, self)
+
+
+class Counted(OutboundInterceptor):
+    """One client's calls, of which the updates are counted from when they are sent until they are answered."""
+
+    def __init__(self, next: OutboundInterceptor, crowd: Crowd) -> None:  # noqa: A002 - the SDK's name
+        """Stand before the client's calls."""
+        super().__init__(next)
+        self._crowd = crowd
+
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002
+        """Count one update."""
+        self._crowd.now += 1
+        self._crowd.most = max(self._crowd.most, self._crowd.now)
+        try:
+            return await super().start_workflow_update(input)
+        finally:
+            self._crowd.now -= 1
+
+
+async def test_of_many_vms_at_once_a_few_ask_a_zone_at_a_time_and_each_gets_its_room(world: World) -> None:
+    await join(world, "host", memory=2**40)
+    crowd = Crowd()
+    client = Client(world.client.service_client, data_converter=world.client.data_converter, interceptors=[crowd])
+    errands = Errands(client)
+    requests = [ClaimRequest(zone=world.name, claim=claim(f"uid{number}")) for number in range(50)]
+    answers = await asyncio.gather(*(ActivityEnvironment().run(errands.ensure_claimed, each) for each in requests))
+    assert {answer.hypervisor for answer in answers} == {"host"}
+    assert (await world.zone_status())["placed"] == len(requests)
+    assert (crowd.most, crowd.now) == (CLAIMS_AT_ONCE, 0)
 
 
 async def test_claiming_twice_is_claiming_once(world: World) -> None:
