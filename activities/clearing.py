@@ -10,6 +10,7 @@ from activities import neighbours
 from activities.heartbeats import pulsing
 from manifests.contract import DeleteRequest, SearchAttribute, Signal
 from manifests.registry import KINDS
+from runtime.listing import open_workflows
 
 _NAMESPACED = {kind.kind for kind in KINDS if kind.namespaced}
 _PAGE = min(kind.page for kind in KINDS if kind.namespaced)
@@ -27,10 +28,10 @@ class Clearing:
     @activity.defn
     async def clear(self, namespace: str) -> dict[str, int]:
         """Ask every object in a namespace to go; return how many of each kind there are still."""
-        query = f"{SearchAttribute.NAMESPACE} = '{namespace}' AND ExecutionStatus = 'Running'"
+        query = f"{SearchAttribute.NAMESPACE} = '{namespace}'"
         left: Counter[str] = Counter()
         async with pulsing():
-            async for listed in self._client.list_workflows(query, page_size=_PAGE):
+            async for listed in open_workflows(self._client, query, page_size=_PAGE):
                 kind = listed.id.partition("/")[0]
                 if kind in _NAMESPACED and (_goes(listed) or await self._ask(listed.id, namespace)):
                     left[kind] += 1

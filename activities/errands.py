@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -22,6 +22,7 @@ from manifests.contract import OBJECT_MEMO, Release, SearchAttribute, Signal, Up
 from manifests.image import image_for
 from manifests.registry import id_of, kind_called
 from manifests.status import CopyState, ImageStatus
+from runtime.listing import living, open_workflows
 
 CLAIMS_AT_ONCE = 3
 """How many claims a worker sends to one zone at a time; the others wait for their turn.
@@ -83,8 +84,7 @@ class Errands:
     @activity.defn
     async def zones(self) -> list[str]:
         """Name the zones that are declared, in the order a VM without a wish tries them."""
-        running = f"{SearchAttribute.KIND} = 'Zone' AND ExecutionStatus = 'Running'"
-        ids = [each.id async for each in self._client.list_workflows(running)]
+        ids = [each.id async for each in open_workflows(self._client, f"{SearchAttribute.KIND} = 'Zone'")]
         return sorted(each.removeprefix("Zone/") for each in ids if each.startswith("Zone/"))
 
     @activity.defn
@@ -137,13 +137,8 @@ class Errands:
         await self._signal(id_of(image_for(request.namespace, request.source)), Signal.FORGET, request.want)
 
     async def _image_status(self, image: str) -> ImageStatus:
-        try:
-            description = await self._client.get_workflow_handle(image).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return ImageStatus()
-            raise
-        if description.status is not WorkflowExecutionStatus.RUNNING:
+        description = await living(self._client, image)
+        if description is None:
             return ImageStatus()
         document: dict[str, Any] = await description.memo_value(OBJECT_MEMO, default={})
         return ImageStatus.model_validate(document.get("status", {}))

@@ -1,10 +1,11 @@
 """Other lives, as an activity meets them. Any of them may have ended: that is an answer, not an error."""
 
 import structlog
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from manifests.contract import Signal
+from runtime.listing import living
 
 log = structlog.get_logger()
 
@@ -23,12 +24,5 @@ async def signal(client: Client, target: str, name: Signal, *arguments: object) 
 
 async def living_uid(client: Client, target: str) -> str:
     """Return the UID of the object whose workflow is open under an id; empty when none is. Strongly consistent."""
-    try:
-        description = await client.get_workflow_handle(target).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return ""
-    if description.status is not WorkflowExecutionStatus.RUNNING:
-        return ""
-    return str(description.raw_description.workflow_execution_info.first_run_id)
+    description = await living(client, target)
+    return "" if description is None else str(description.raw_description.workflow_execution_info.first_run_id)

@@ -13,6 +13,7 @@ from domain.model import Value
 from domain.status import PrintableStatus
 from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal
 from manifests.virtual_server import ZONE_LABEL
+from runtime.listing import open_workflows
 
 Concerned = Callable[[str, dict[str, Any]], bool]
 """Tells by a VM's workflow id and its object whether a word is for it."""
@@ -50,10 +51,10 @@ class Rounds:
         return await self._wake(unplaced, Wake.ROOM, concerned)
 
     async def _wake(self, which: str, about: Wake, concerned: Concerned = lambda *_: True) -> int:
-        query = f"{SearchAttribute.KIND} = 'VirtualServer' AND {which} AND ExecutionStatus = 'Running'"
+        query = f"{SearchAttribute.KIND} = 'VirtualServer' AND {which}"
         told = 0
         async with pulsing():
-            async for listed in self._client.list_workflows(query, page_size=PAGE):
+            async for listed in open_workflows(self._client, query, page_size=PAGE):
                 if concerned(listed.id, await listed.memo_value(OBJECT_MEMO, default={})):
                     told += await neighbours.signal(self._client, listed.id, Signal.WAKE, about)
         return told

@@ -18,6 +18,7 @@ from domain.placement import Claim
 from domain.status import AT_REST, BOOTING
 from drivers.base import Driver
 from manifests.contract import OBJECT_MEMO, Query, Release, SearchAttribute, Signal, workflow_id
+from runtime.listing import open_workflows
 
 PAGE = 200
 """VMs listed at once: each brings its whole object along, and an answer has at most 4 MB."""
@@ -56,7 +57,7 @@ class Sweep:
         """Compare; wake VMs that differ or are not at rest, and every one when they were told that this is lost."""
         found = Found()
         inventory = {seen.uid: seen for seen in await asyncio.to_thread(self._driver.inventory)}
-        async for listed in self._client.list_workflows(self._query(), page_size=PAGE):
+        async for listed in open_workflows(self._client, self._query(), page_size=PAGE):
             await self._compare(listed, inventory, found, lost=lost)
         known = {published.uid for published in found.published}
         found.orphans = await self._orphans.among(seen for uid, seen in inventory.items() if uid not in known)
@@ -66,10 +67,7 @@ class Sweep:
         return found
 
     def _query(self) -> str:
-        return (
-            f"{SearchAttribute.KIND} = 'VirtualServer' AND {SearchAttribute.HYPERVISOR} = '{self._name}'"
-            " AND ExecutionStatus = 'Running'"
-        )
+        return f"{SearchAttribute.KIND} = 'VirtualServer' AND {SearchAttribute.HYPERVISOR} = '{self._name}'"
 
     async def _compare(
         self, listed: WorkflowExecution, inventory: dict[str, Observation], found: Found, *, lost: bool
@@ -92,10 +90,8 @@ class Sweep:
 
     async def _wake_images(self) -> None:
         """Let failed imports try again: they may have failed because nobody served this hypervisor."""
-        failed = (
-            f"{SearchAttribute.KIND} = 'Image' AND {SearchAttribute.STATUS} = 'Failed' AND ExecutionStatus = 'Running'"
-        )
-        async for listed in self._client.list_workflows(failed):
+        failed = f"{SearchAttribute.KIND} = 'Image' AND {SearchAttribute.STATUS} = 'Failed'"
+        async for listed in open_workflows(self._client, failed):
             await neighbours.signal(self._client, listed.id, Signal.WAKE)
 
     async def _release_leaked(self, known: set[str]) -> None:

@@ -19,7 +19,6 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -51,6 +50,7 @@ from manifests.contract import (
 )
 from manifests.registry import Kind, check_size, id_of, kind_called, kind_of, parse
 from manifests.status import timestamp
+from runtime.listing import living, open_workflows
 from runtime.pollers import abandoned
 from runtime.sealing import Keyring
 from runtime.wait import until
@@ -182,13 +182,8 @@ class Objects:
     async def describe(self, kind: Kind, name: str, namespace: str = "") -> WorkflowExecutionDescription:
         """Return what the server knows of an object's workflow, its pending activities included."""
         object_id = workflow_id(kind.kind, name, namespace if kind.namespaced else "")
-        try:
-            description = await self._client.get_workflow_handle(object_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise _not_found(kind, name) from error
-            raise
-        if description.status is not WorkflowExecutionStatus.RUNNING:
+        description = await living(self._client, object_id)
+        if description is None:
             raise _not_found(kind, name)
         return description
 
@@ -199,11 +194,11 @@ class Objects:
 
     async def executions(self, kind: Kind, namespace: str = "") -> AsyncIterator[ListedExecution]:
         """Yield the workflows that live the objects of a kind, of one namespace or of all, in no order."""
-        query = f"{SearchAttribute.KIND} = '{kind.kind}' AND ExecutionStatus = 'Running'"
+        query = f"{SearchAttribute.KIND} = '{kind.kind}'"
         if namespace and kind.namespaced:
             _check_namespace(namespace)
             query += f" AND {SearchAttribute.NAMESPACE} = '{namespace}'"
-        async for execution in self._client.list_workflows(query, page_size=kind.page):
+        async for execution in open_workflows(self._client, query, page_size=kind.page):
             if execution.id.partition("/")[0] == kind.kind:  # anybody may start a workflow and say what it is
                 yield execution
 
