@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import socket
 import statistics
 import sys
@@ -68,8 +69,9 @@ async def stack(
 ) -> AsyncIterator[tuple[Objects, str, Settings]]:
     """Run a whole stack with a home and ports of its own; give its objects and the URL of the folder of images.
 
-    simulator: fields of a simulated hypervisor's manifest.
+    simulator: fields of a simulated hypervisor's manifest. A benchmark that is told to end (SIGTERM) takes it down.
     """
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _task().cancel)
     temporal, pages, server, gateway = free_ports(4)
     with _home() as home:
         settings = Settings(
@@ -95,6 +97,13 @@ async def stack(
                     await delete(objects, each["metadata"]["name"])
         finally:
             await Stack(settings).down(say, purge=True)
+
+
+def _task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a stack is started by a task")
+    return task
 
 
 @contextmanager

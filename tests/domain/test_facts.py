@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.guest import Observation, StopCause, absent
 from domain.life import Hold, Life, learned
@@ -80,6 +82,20 @@ def test_repeating_the_start_does_not_forget_that_an_earlier_request_may_still_e
     stopping = told(asked(at_host(running(), RunStrategy.MANUAL), Operation.STOP))
     life = asked(stopping, Operation.START, Operation.START)
     assert goal(learned(life, POWER_OFF, SOON)) is Goal.RUN
+
+
+@given(st.lists(st.sampled_from([None, Operation.START, Operation.STOP, Operation.RESTART]), max_size=8))
+def test_whatever_was_asked_before_a_guest_that_heard_of_it_runs_again_after_a_start(
+    asking: list[Operation | None],
+) -> None:
+    life, heard = at_host(running(), RunStrategy.MANUAL), False
+    for operation in asking:
+        if operation is not None:
+            life = asked(life, operation)
+        elif next_step(life) is Step.STOP:
+            life, heard = told(life), True
+    ended = learned(asked(life, Operation.START), POWER_OFF, SOON)
+    assert goal(ended) is (Goal.RUN if heard else Goal.STOP)
 
 
 @pytest.mark.parametrize("between", [Operation.STOP, Operation.RESTART])
