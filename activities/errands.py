@@ -4,7 +4,6 @@ An errand is a local activity: one history event instead of six. It is therefore
 """
 
 import asyncio
-from typing import Any
 from weakref import WeakValueDictionary
 
 from temporalio import activity
@@ -12,6 +11,7 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import neighbours
 from domain.backoff import Backoff
 from domain.image import ImageFacts, ImageSource
 from domain.model import Value
@@ -140,7 +140,7 @@ class Errands:
         description = await living(self._client, image)
         if description is None:
             return ImageStatus()
-        document: dict[str, Any] = await description.memo_value(OBJECT_MEMO, default={})
+        document = await neighbours.published(self._client, description)
         return ImageStatus.model_validate(document.get("status", {}))
 
     async def _signal(self, target: str, signal: Signal, argument: object) -> None:

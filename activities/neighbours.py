@@ -1,11 +1,13 @@
 """Other lives, as an activity meets them. Any of them may have ended: that is an answer, not an error."""
 
+from typing import Any
+
 import structlog
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from manifests.contract import Signal
-from runtime.listing import living
+from runtime.listing import living, memo
 
 log = structlog.get_logger()
 
@@ -20,6 +22,15 @@ async def signal(client: Client, target: str, name: Signal, *arguments: object) 
         log.warning("nobody is there to be signalled", workflow=target, signal=name.value)
         return False
     return True
+
+
+async def published(client: Client, listed: WorkflowExecution) -> dict[str, Any]:
+    """Return the object that a workflow publishes; an empty one where that is none: anybody may start a workflow."""
+    document = await memo(client, listed)
+    parts = {"metadata", "spec", "status"}
+    if not isinstance(document, dict) or not all(isinstance(document.get(part, {}), dict) for part in parts):
+        return {}
+    return document
 
 
 async def living_uid(client: Client, target: str) -> str:

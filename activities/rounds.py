@@ -11,7 +11,7 @@ from activities.heartbeats import pulsing
 from domain.life import Wake
 from domain.model import Value
 from domain.status import PrintableStatus
-from manifests.contract import OBJECT_MEMO, SearchAttribute, Signal
+from manifests.contract import SearchAttribute, Signal
 from manifests.virtual_server import ZONE_LABEL
 from runtime.listing import open_workflows
 
@@ -55,7 +55,7 @@ class Rounds:
         told = 0
         async with pulsing():
             async for listed in open_workflows(self._client, query, page_size=PAGE):
-                if concerned(listed.id, await listed.memo_value(OBJECT_MEMO, default={})):
+                if concerned(listed.id, await neighbours.published(self._client, listed)):
                     told += await neighbours.signal(self._client, listed.id, Signal.WAKE, about)
         return told
 

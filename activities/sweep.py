@@ -17,7 +17,7 @@ from domain.life import Wake
 from domain.placement import Claim
 from domain.status import AT_REST, BOOTING
 from drivers.base import Driver
-from manifests.contract import OBJECT_MEMO, Query, Release, SearchAttribute, Signal, workflow_id
+from manifests.contract import Query, Release, SearchAttribute, Signal, workflow_id
 from runtime.listing import open_workflows
 
 PAGE = 200
@@ -72,7 +72,7 @@ class Sweep:
     async def _compare(
         self, listed: WorkflowExecution, inventory: dict[str, Observation], found: Found, *, lost: bool
     ) -> None:
-        document: dict[str, Any] = await listed.memo_value(OBJECT_MEMO, default={})
+        document = await neighbours.published(self._client, listed)
         uid = document.get("metadata", {}).get("uid", "")
         status = document.get("status", {})
         published, seen = _published(uid, listed.id, status), inventory.get(uid, absent(uid))

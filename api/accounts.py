@@ -62,7 +62,7 @@ class Accounts:
         return found
 
     async def still(self, caller: Caller) -> bool:
-        """Tell whether somebody who was recognised would be again, with the same grants."""
+        """Tell whether somebody who was recognised would be again, by the same token and with the same grants."""
         await self._refresh(STALE_SECONDS)
         found = self._accounts().get(caller.name)
         return found is not None and _caller(found) == caller
@@ -113,4 +113,4 @@ def _account(document: Document) -> Account | None:
 
 
 def _caller(account: Account) -> Caller:
-    return Caller(account.metadata.name, account.grants)
+    return Caller(account.metadata.name, account.grants, account.spec.token_hash)

@@ -64,10 +64,10 @@ def read_json(raw: bytes, *, limit: int = LIMIT) -> Body:
             parse_constant=_constant,
         )
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except json.JSONDecodeError as error:
         raise _malformed(f"json parse error: {error.msg} at byte {error.pos}") from None
-    return _examined(value)
+    return examined(value)
 
 
 def read_yaml(raw: bytes, *, limit: int = LIMIT) -> Body:
@@ -85,7 +85,7 @@ def read_yaml(raw: bytes, *, limit: int = LIMIT) -> Body:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise _malformed(f"yaml parse error{f' in line {mark.line + 1}' if mark else ''}") from None
-    return _examined(_plain(node) if node else None)
+    return examined(_plain(node) if node else None)
 
 
 def _text(raw: bytes, limit: int) -> str:
@@ -97,8 +97,8 @@ def _text(raw: bytes, limit: int) -> str:
         raise _malformed("the body is not UTF-8") from None
 
 
-def _examined(value: Json) -> Body:
-    """Return a value as a body, if it is neither too deep nor holds half characters."""
+def examined(value: Json) -> Body:
+    """Return a value as a body; Refusal 400 if it is too deep or holds half characters."""
     level, twice = [value], False
     for _ in range(DEPTH_LIMIT + 1):
         below: list[Json] = []
@@ -114,7 +114,7 @@ def _examined(value: Json) -> Body:
         if not below:
             return Body(value, tuple(sorted(_duplicates(value, ""))) if twice else ())
         level = below
-    raise _too_deep()
+    raise too_deep()
 
 
 def _duplicates(value: Json, path: str) -> Iterator[str]:
@@ -142,9 +142,19 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def _integer(text: str) -> int:
-    if len(text) > _DIGITS_LIMIT or int(text) not in _INTEGERS:
-        raise _malformed("a number has more than 64 bits")
-    return int(text)
+    if len(text) > _DIGITS_LIMIT:
+        raise _too_large()
+    return _fitting(int(text))
+
+
+def _fitting(number: int) -> int:
+    if number not in _INTEGERS:
+        raise _too_large()
+    return number
+
+
+def _too_large() -> Refusal:
+    return _malformed("a number has more than 64 bits")
 
 
 def _real(text: str) -> float:
@@ -169,7 +179,7 @@ def _check_events(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEPTH_LIMIT:
-            raise _too_deep()
+            raise too_deep()
         if count > NODES_LIMIT:
             raise _malformed(f"a YAML body has at most {NODES_LIMIT} values; send JSON")
 
@@ -182,12 +192,10 @@ def _yaml_integer(text: str) -> Json:
     """Return a number in YAML 1.1's decimal, octal or hexadecimal form; anything else (1:30) is a text to Go."""
     digits = text.replace("_", "")
     try:
-        return _integer(digits) if not digits.lstrip("+-").startswith("0") else int(digits, 0)
+        return _integer(digits) if not digits.lstrip("+-").startswith("0") else _fitting(int(digits, 0))
     except ValueError:
-        octal = digits.lstrip("+-")
-        if octal.strip("01234567"):
-            return text
-        return int(digits, 8)
+        octal = re.fullmatch("[+-]?0[0-7]+", digits)
+        return _fitting(int(digits, 8)) if octal else text
 
 
 def _yaml_real(text: str) -> Json:
@@ -233,5 +241,6 @@ def _malformed(why: str) -> Refusal:
     return bad_request(f"the object provided is unrecognized: {why}")
 
 
-def _too_deep() -> Refusal:
+def too_deep() -> Refusal:
+    """Refuse what nests deeper than anything here does."""
     return _malformed(f"it nests deeper than {DEPTH_LIMIT} levels")

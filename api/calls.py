@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, QueryParams
 from api.addressing import Address
 from api.cache import Key, Scope
 from api.media import Form
-from api.reading import ListQuery, Selection, scope_of
+from api.reading import ListQuery, Selection, number, scope_of
 from api.refusals import Refusal, bad_request
 from api.resources import Resource
 from api.selectors import field_selector, label_selector
@@ -18,6 +18,10 @@ from domain.machine import GRACE_LIMIT
 from domain.names import is_label
 
 _LIMIT = 10**9
+_DIGITS = len(str(_LIMIT))
+
+REQUEST_LIMIT = 128
+"""Characters of the id of a request; Temporal, which is given it, takes more bytes than these can have."""
 
 _MANAGER_LIMIT = 128
 """Characters of the name of who writes, as in Kubernetes."""
@@ -28,10 +32,11 @@ _ABOUT = ("involvedObject.name", "regarding.name")
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody known: the account's name, and what it may do."""
+    """Somebody known: the account's name, what it may do, and by the hash of which token it was recognised."""
 
     name: str
     grants: tuple[Grant, ...] = ()
+    proof: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,14 @@ class Call:
         program = self.headers.get("user-agent", "").partition("/")[0]
         return said or "".join(filter(str.isprintable, program))[:_MANAGER_LIMIT] or "unknown"
 
+    @property
+    def request(self) -> str:
+        """Id of the request, by which a repetition is known; empty when it has none."""
+        said = self.query.get("request", "")
+        if len(said) > REQUEST_LIMIT:
+            raise bad_request(f"request: write at most {REQUEST_LIMIT} characters")
+        return said
+
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return an option that is on or off."""
         said = self.query.get(name)
@@ -88,7 +101,7 @@ class Call:
     def number(self, name: str) -> int:
         """Return an option that counts something; 0 when it is not there."""
         said = self.query.get(name, "0") or "0"
-        if not (said.isascii() and said.isdecimal() and int(said[:20]) <= _LIMIT):
+        if not (said.isascii() and said.isdecimal() and len(said) <= _DIGITS and int(said) <= _LIMIT):
             raise bad_request(f"{name}: write a number that is not negative")
         return int(said)
 
@@ -144,8 +157,10 @@ def invalid_option(name: str, why: str) -> Refusal:
 
 
 def _check_options(query: Mapping[str, str], *, watch: bool, initial: bool | None) -> None:
-    """Refuse combinations that mean nothing (Kubernetes' validation of ListOptions)."""
+    """Refuse a version that is none, and combinations that mean nothing (Kubernetes' validation of ListOptions)."""
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    if version:
+        number(version)
     if match not in {"", "Exact", "NotOlderThan"}:
         raise invalid_option("resourceVersionMatch", "supported values: Exact, NotOlderThan")
     if watch and match and initial is None:

@@ -21,6 +21,7 @@ from domain.machine import GRACE_LIMIT
 from domain.problem import Problem
 from manifests.contract import DeleteRequest
 from manifests.status import timestamp
+from runtime.objects import check_lasting
 
 AT_ONCE = 16
 """Objects of a collection that are told to go at the same time."""
@@ -34,6 +35,7 @@ async def delete(work: Work) -> Response:
     live = await work.gateway.store.present(work.served, call.key)
     _check_preconditions(work, live, asked)
     request = _request(work, asked)
+    _check_lasting(work, live)
     left = live if work.call.tried(asked) else await _deleted(work, live, request)
     if left is None:
         return respond(success(call.resource, call.address.name, live["metadata"].get("uid", "")))
@@ -45,6 +47,7 @@ async def delete_collection(work: Work) -> Response:
     asked = await _options(work)
     request, query = _request(work, asked), work.call.listed()
     found = await work.gateway.snapshots.read(work.served.poller, query)
+    _check_lasting(work, *found.documents)
     if not work.call.tried(asked):
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -90,6 +93,13 @@ def _request(work: Work, found: dict[str, Any]) -> DeleteRequest:
     if grace is not None and not is_grace(grace):
         raise invalid_option("gracePeriodSeconds", f"whole seconds from 0 to {GRACE_LIMIT}")
     return DeleteRequest(grace=grace, by=work.call.caller.name)
+
+
+def _check_lasting(work: Work, *documents: Document) -> None:
+    """Refuse what would delete something that is never deleted, before anything else goes."""
+    for document in documents:
+        if work.served.kind:
+            check_lasting(work.served.kind, document["metadata"]["name"])
 
 
 def _check_preconditions(work: Work, live: Document, found: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ wrong behind the door comes out as a Status: no stack trace, no half sentence of
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,7 +49,7 @@ class Door:
             with ExitStack() as served:
                 served.enter_context(self._gateway.requests.one())
                 async with asyncio.timeout(REQUEST_SECONDS) as deadline:
-                    answering = _Answering(send, [lambda: deadline.reschedule(None), served.close])
+                    answering = _Answering(send, [partial(_unhurried, deadline), served.close])
                     await self._app(scope, receive, answering)
         except (Refusal, PathError, TimeoutError) as error:
             await refused(refusal_for(error))(scope, receive, send)
@@ -66,6 +67,12 @@ class _Answering:
             for done in self._begun:
                 done()
         await self._send(message)
+
+
+def _unhurried(deadline: asyncio.Timeout) -> None:
+    """Let an answer take its time; one that begins because its time was over is sent all the same."""
+    if not deadline.expired():
+        deadline.reschedule(None)
 
 
 def _check(scope: Scope) -> None:

@@ -63,6 +63,12 @@ def unauthorized(message: str = "Unauthorized") -> Refusal:
     return Refusal(401, "Unauthorized", message, headers={"WWW-Authenticate": 'Bearer realm="vmflow"'})
 
 
+def impersonated(who: str, whom: str) -> Refusal:
+    """Refuse to act as somebody else, in Kubernetes' words: nobody may."""
+    message = f'users "{whom}" is forbidden: User "{who}" cannot impersonate resource "users" at the cluster scope'
+    return Refusal(403, "Forbidden", message)
+
+
 def not_found(resource: Resource, name: str) -> Refusal:
     """Say that there is no such object."""
     return Refusal(404, "NotFound", f'{resource.qualified} "{name}" not found', details=about(resource, name))

@@ -11,8 +11,8 @@ from api.calls import Call, Caller
 from api.describing import gateway_of
 from api.errors import Attempt, forbidden, not_acceptable, refusal_of
 from api.media import JSON, wanted
-from api.refusals import method_not_allowed, not_found, nothing_there
-from api.resources import resource_at
+from api.refusals import impersonated, method_not_allowed, not_found, nothing_there
+from api.resources import Resource, resource_at
 from api.store import Served
 from api.subresources import HANDLERS as PARTS
 from api.verbs import Handler, Work
@@ -35,6 +35,10 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
+_LONGER = {"portforward"}
+"""Parts whose path goes on behind their name: with a port."""
+
+
 async def caller(request: Request) -> Caller:
     """Return who asks; Refusal 401, or 429 when they ask too much."""
     gateway = gateway_of(request)
@@ -42,6 +46,8 @@ async def caller(request: Request) -> Caller:
     authorization = request.headers.get("authorization", "")
     found = await gateway.accounts.recognise(authorization, partial(gateway.strangers.take, address_of))
     gateway.allowance.take(found.name)
+    if whom := next((value for name, value in request.headers.items() if name.startswith("impersonate-")), None):
+        raise impersonated(found.name, whom)
     return found
 
 
@@ -70,12 +76,13 @@ def understood(request: Request, who: Caller, served: Served, found: Address) ->
     """Return what is asked, and who does it; Refusal 404, 405, 403 or 406."""
     resource = served.resource
     part = next((each for each in resource.subresources if each.name == found.subresource), None)
-    if (found.subresource and part is None) or (found.namespace and not resource.namespaced and not found.name):
+    if (found.subresource and part is None) or _astray(found, resource):
         raise nothing_there()
     watched = request.query_params.get("watch", "").lower() in {"true", "1"}
     asked = verb(request.method, found, watch=watched)
     allowed = part.verbs if part else resource.verbs
-    if asked not in allowed:
+    everywhere = resource.namespaced and not found.namespace
+    if asked not in allowed or (asked == "deletecollection" and everywhere):
         raise method_not_allowed()
     action = Action(
         verb=Verb(asked),
@@ -95,3 +102,9 @@ def understood(request: Request, who: Caller, served: Served, found: Address) ->
         raise not_acceptable([JSON])
     call = Call(who, asked, resource, found, request.query_params, request.headers, form)
     return (PARTS[found.subresource] if part else HANDLERS[asked]), call
+
+
+def _astray(found: Address, resource: Resource) -> bool:
+    """Tell whether a path goes on where nothing is, or through a namespace to what is in none."""
+    within = found.namespace and (found.plural, found.name) != ("namespaces", found.namespace)
+    return bool((found.rest and found.subresource not in _LONGER) or (within and not resource.namespaced))

@@ -12,6 +12,9 @@ from api.watching import Poller, clock
 BOOKMARK_SECONDS = 30.0
 """How often a watch tells how far it is: its client resumes from there."""
 
+PULSE_SECONDS = 5.0
+"""How often is asked whether a watch may go on."""
+
 BOOKMARK = "BOOKMARK"
 
 PULSE = ""
@@ -49,7 +52,7 @@ async def events(poller: Poller, query: ListQuery, seconds: float) -> AsyncGener
 
 
 async def _changes(poller: Poller, query: ListQuery, stamp: int, end: float) -> AsyncGenerator[Event, None]:
-    quiet_since = clock()  # what happens outside the selection is no word to this watch
+    asked = marked = clock()  # what happens outside the selection is no word to this watch
     while (left := end - clock()) > 0 and not poller.closed:
         news = poller.cache.since(stamp)
         if news is None:
@@ -60,13 +63,15 @@ async def _changes(poller: Poller, query: ListQuery, stamp: int, end: float) -> 
             told = selected(change, query)
             if told:
                 yield Event(told, change.after, change)
-        due = quiet_since + BOOKMARK_SECONDS - clock()
-        came = due > 0 and await poller.changed(stamp, min(left, due))
-        if not came:
-            quiet_since = clock()
+        due = min(asked + PULSE_SECONDS, marked + BOOKMARK_SECONDS) - clock()
+        if due > 0 and await poller.changed(stamp, min(left, due)):
+            continue
+        asked = clock()
+        yield Event(PULSE, {})
+        if asked >= min(end, marked + BOOKMARK_SECONDS):
+            marked = asked
             if poller.cache.latest <= stamp:
                 stamp = max(stamp, poller.cache.stamp)
-            yield Event(PULSE, {})
             if query.bookmarks:
                 yield _bookmark(stamp)
 

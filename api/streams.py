@@ -5,10 +5,12 @@ Whatever is wrong is answered before the upgrade, as any other refusal. The prot
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
+import structlog
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,6 +31,8 @@ from domain.problem import Problem
 from runtime.channels import Streams, dial
 from runtime.wait import until
 
+log = structlog.get_logger()
+
 router = APIRouter()
 
 SUBPROTOCOL = "plain.kubevirt.io"
@@ -37,9 +41,13 @@ CHECKED = 10.0
 """Seconds after which it is asked again whether somebody still may."""
 
 _CHUNK = 64 * 1024
+_PORT = re.compile("[0-9]{1,5}")
 _LAST_PORT = 65535
 _ENDED, _FORBIDDEN = 1000, 1008
 """Close codes (RFC 6455, 7.4.1)."""
+
+_EXPECTED = (Refusal, PathError, HTTPException, RPCError, TimeoutError)
+"""Errors that are answers; any other one is a mistake of the gateway, and its log tells of it."""
 
 _NOT_NOW = {"NotPlaced", "GuestNotRunning", "PortClosed"}
 """Reasons that are the VM's own state: it is another one later, or after a change."""
@@ -55,9 +63,11 @@ async def connect(socket: WebSocket) -> None:
             await STREAMS[work.call.address.subresource](socket, work)
         except Problem as problem:
             raise _refusal(problem, work) from problem
-    except (Refusal, PathError, HTTPException, RPCError, TimeoutError) as error:
+    except Exception as error:
         if socket.application_state is not WebSocketState.CONNECTING:
             raise
+        if not isinstance(error, _EXPECTED):
+            log.exception("a stream failed before it began")
         await socket.send_denial_response(refused(refusal_for(error)))
 
 
@@ -74,7 +84,7 @@ async def vnc(socket: WebSocket, work: Work) -> None:
 async def port_forward(socket: WebSocket, work: Work) -> None:
     """Carry the bytes of one TCP connection to a port: `portforward/80`, or `portforward/80/tcp` as KubeVirt has it."""
     match work.call.address.rest:
-        case (port,) | (port, "tcp") if port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= _LAST_PORT:
+        case (port,) | (port, "tcp") if _PORT.fullmatch(port) and 0 < int(port) <= _LAST_PORT:
             await _serve(socket, work, Endpoint.PORT, int(port))
         case _:
             raise bad_request("write portforward/PORT, with a TCP port of the guest from 1 to 65535")

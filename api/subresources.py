@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 from api import verbs
 from api.answers import respond
 from api.cache import Document
-from api.calls import invalid_option, is_grace
+from api.calls import REQUEST_LIMIT, invalid_option, is_grace
 from api.errors import Cause, success
 from api.receiving import options
 from api.refusals import bad_request, conflict
@@ -38,7 +38,6 @@ _LOG_LIMIT = 1024 * 1024
 _LOG_DEFAULT = 64 * 1024
 
 _OPTIONS = {"kind", "apiVersion", "force", "request", "gracePeriod", "gracePeriodSeconds", "dryRun"}
-_REQUEST_LIMIT = 128
 
 _OPERATIONS = (
     Update.START,
@@ -115,8 +114,8 @@ def _asked(work: Work, said: dict[str, Any]) -> PowerRequest:
     """Return what an operation's options ask for, and who asks. No grace at all is force, as virtctl says it."""
     force = said.get("force", False)
     request = said.get("request", "")
-    if not isinstance(force, bool) or not isinstance(request, str) or len(request) > _REQUEST_LIMIT:
-        raise bad_request("force is true or false, and request a text of at most 128 characters")
+    if not isinstance(force, bool) or not isinstance(request, str) or len(request) > REQUEST_LIMIT:
+        raise bad_request(f"force is true or false, and request a text of at most {REQUEST_LIMIT} characters")
     graces = [said[name] for name in ("gracePeriod", "gracePeriodSeconds") if said.get(name) is not None]
     if not all(map(is_grace, graces)):
         raise bad_request(f"gracePeriod and gracePeriodSeconds are whole seconds from 0 to {GRACE_LIMIT}")

@@ -27,7 +27,10 @@ _PASSES = 8
 """A validation may stop early at a field and not see those within; a few passes see everything a manifest has."""
 
 _TOLD = 20
-"""How many fields a message names."""
+"""How many fields a message names, and of how many an answer warns."""
+
+_WRONG_LIMIT = 10_000
+"""How many fields may be unknown or wrong before nobody looks at them one by one: everybody else waits meanwhile."""
 
 
 class FieldValidation(StrEnum):
@@ -56,20 +59,28 @@ def checked(resource: Resource, body: Body, strictness: FieldValidation) -> tupl
     told += [f'duplicate field "{path}"' for path in body.duplicates]
     if told and strictness is FieldValidation.STRICT:
         raise strict_decoding_error(resource, told)
-    return document, told if strictness is FieldValidation.WARN else []
+    return document, _shortened(told, " unknown fields") if strictness is FieldValidation.WARN else []
 
 
 def strict_decoding_error(resource: Resource, told: list[str]) -> Refusal:
     """Return 400 as Kubernetes words it."""
-    more = [f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
     return bad_request(
         f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-        f"strict decoding error: {', '.join([*told[:_TOLD], *more])}"
+        f"strict decoding error: {', '.join(_shortened(told))}"
     )
 
 
+def _shortened(told: list[str], what: str = "") -> list[str]:
+    """Return the first sentences, and one that counts the rest: `and 5 more unknown fields`."""
+    more = [f"and {len(told) - _TOLD} more{what}"] if len(told) > _TOLD else []
+    return [*told[:_TOLD], *more]
+
+
 def known_part(resource: Resource, document: Mapping[str, Any]) -> tuple[Document, list[str]]:
-    """Return a document without the fields its kind does not have, and their paths. It may lack other fields."""
+    """Return a document without the fields its kind does not have, and their paths. It may lack other fields.
+
+    Raises Refusal 400 when more is wrong with it than is worth telling.
+    """
     known: Document = dict(document)
     unknown: list[str] = []
     for attempt in range(_PASSES):
@@ -88,6 +99,9 @@ def _extras(resource: Resource, document: Document) -> Iterator[ErrorDetails]:
     try:
         resource.model.model_validate(document, by_name=False)
     except ValidationError as error:
+        if error.error_count() > _WRONG_LIMIT:
+            why = f"more than {_WRONG_LIMIT} of its fields are unknown or wrong"
+            raise bad_request(f"the object provided is unrecognized: {why}") from None
         for each in error.errors(include_url=False, include_context=False, include_input=False):
             if each["type"] == "extra_forbidden":
                 yield each

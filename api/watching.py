@@ -189,6 +189,10 @@ class Poller:
                 log.warning("Temporal does not answer; watchers wait", trouble=str(error))
                 await asyncio.sleep(TROUBLE)
                 continue
+            except Exception:
+                log.exception("a listing failed; watchers wait")
+                await asyncio.sleep(TROUBLE)
+                continue
             now = time.monotonic()
             if self.cache.latest != known:
                 self._stirred = now

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from api.answers import answer
-from api.bodies import Body, read_json
+from api.bodies import Body, examined, read_json, too_deep
 from api.cache import Document, Key
-from api.calls import invalid_option
+from api.calls import Call, invalid_option
 from api.errors import MODIFIED, ending, refusal_of
 from api.media import APPLY_PATCH
 from api.operations import patch_types
@@ -17,6 +17,7 @@ from api.patching.managers import Writer, record
 from api.patching.patches import patched
 from api.receiving import accepted, configuration, generated, raw, sent
 from api.refusals import already_exists, bad_request, conflict, not_found
+from api.rehearsing import rehearse_create, rehearse_edit
 from api.store import Place
 from api.validation import canonical
 from api.verbs import Work
@@ -33,6 +34,8 @@ async def create(work: Work) -> Response:
     """Create an object."""
     await _check_namespace(work)
     document = generated(await sent(work.request, work.call))
+    if document["metadata"].get("resourceVersion") not in (None, "", "0"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
     return await _created(work, record(work.call.resource, None, canonical(document), _writer(work)))
 
 
@@ -53,6 +56,7 @@ async def patch(work: Work) -> Response:
     change = _apply if kind == APPLY_PATCH else _patch
     for attempt in range(1, ATTEMPTS + 1):
         live = await work.gateway.store.look(work.served, work.call.key)
+        work.call.warnings.clear()
         try:
             return await change(work, live, body, kind)
         except Problem as problem:
@@ -82,10 +86,18 @@ async def _patch(work: Work, live: Document | None, body: bytes, kind: str) -> R
     call = work.call
     if live is None:
         raise not_found(call.resource, call.address.name)
-    document = accepted(call, Body(patched(call.resource, live, kind, read_json(body).value)))
+    document = accepted(call, _patched(call, live, kind, body))
     _check_identity(work, live, document)
     new = record(call.resource, live, canonical(document), _writer(work))
     return answer(call, await _replaced(work, live, new, live["metadata"]["resourceVersion"]))
+
+
+def _patched(call: Call, live: Document, kind: str, body: bytes) -> Body:
+    """Return what a patch makes of an object, examined as if it had come whole: patches build what no body could."""
+    try:
+        return examined(patched(call.resource, live, kind, read_json(body).value))
+    except RecursionError:
+        raise too_deep() from None
 
 
 async def _created(work: Work, new: Document) -> Response:
@@ -93,6 +105,7 @@ async def _created(work: Work, new: Document) -> Response:
     key = Key(call.key.namespace, name)
     try:
         if call.dry:
+            rehearse_create(work.gateway.store.objects, new)
             if await work.gateway.store.look(work.served, key) is not None:
                 raise already_exists(call.resource, name)
             return answer(call, new, HTTPStatus.CREATED)
@@ -106,12 +119,12 @@ async def _replaced(work: Work, live: Document, new: Document, version: str) -> 
 
     version: that the object must still have; empty when whatever it is by now is written over.
     """
-    call = work.call
+    call, request = work.call, work.call.request
     if same(live, new) or (not _edited(work) and same(without_book(live), without_book(new))):
         return live
     if call.dry:
+        rehearse_edit(work.gateway.store.objects, live, new)
         return {**live, **new, "metadata": {**live["metadata"], **new["metadata"]}}
-    request = call.query.get("request", "")
     by = call.caller.name
     return await work.gateway.store.replace(work.served, call.key, new, version=version, by=by, request=request)
 

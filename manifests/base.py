@@ -110,6 +110,16 @@ def _small(annotations: dict[str, str]) -> dict[str, str]:
     return annotations
 
 
+LABELS_LIMIT = 256
+"""Labels of one object; Kubernetes has no limit but the object's size. Whoever selects looks at all of them."""
+
+
+def _few(labels: dict[str, str]) -> dict[str, str]:
+    if len(labels) > LABELS_LIMIT:
+        raise ValueError(f"at most {LABELS_LIMIT} labels")
+    return labels
+
+
 def at_least(least: str) -> Callable[[str], str]:
     """Return a check that a quantity is not smaller than another."""
 
@@ -141,7 +151,7 @@ Cores = Annotated[str, BeforeValidator(_cores)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 LabelKey = Annotated[str, AfterValidator(_label_key)]
-Labels = dict[LabelKey, Annotated[str, AfterValidator(_label_value)]]
+Labels = Annotated[dict[LabelKey, Annotated[str, AfterValidator(_label_value)]], AfterValidator(_few)]
 Annotations = Annotated[dict[LabelKey, Text], AfterValidator(_small)]
 
 

@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from manifests.contract import OBJECT_MEMO
+from runtime.payloads import said
+
 LAG = timedelta(minutes=2)
 """For how long after its end a run that was continued is asked after, when its next one is not listed."""
 
@@ -34,6 +37,15 @@ async def open_workflows(client: Client, query: str, *, page_size: int = 1000) -
         description = await living(client, each)
         if description is not None:
             yield description
+
+
+async def memo(client: Client, execution: WorkflowExecution) -> object:
+    """Return what a workflow publishes as its object, whatever that is; None when it has published nothing."""
+    fields = execution.raw_info.memo.fields
+    if OBJECT_MEMO not in fields:
+        return None
+    (document,) = await said(client.data_converter, [fields[OBJECT_MEMO]])
+    return document
 
 
 async def living(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:

@@ -50,7 +50,8 @@ from manifests.contract import (
 )
 from manifests.registry import Kind, check_size, id_of, kind_called, kind_of, parse
 from manifests.status import timestamp
-from runtime.listing import living, open_workflows
+from runtime.listing import living, memo, open_workflows
+from runtime.payloads import said
 from runtime.pollers import abandoned
 from runtime.sealing import Keyring
 from runtime.wait import until
@@ -216,7 +217,7 @@ class Objects:
 
         Such a manifest is given the metadata that its workflow is going to publish.
         """
-        document: object = await execution.memo_value(OBJECT_MEMO, default=None)
+        document = await memo(self._client, execution)
         return _whole(document if document is not None else await self._input(execution), execution)
 
     async def delete(self, kind: Kind, name: str, namespace: str = "", request: DeleteRequest = GO) -> None:
@@ -262,19 +263,20 @@ class Objects:
         handle = self._client.get_workflow_handle(object_id)
         within = await self._patience(kind_called(object_id.partition("/")[0]))
         try:
-            answered: _T = await handle.execute_update(
-                update,
-                request,
-                id=request.request or None,
-                result_type=answer,
-                rpc_timeout=within,
-            )
+            async with asyncio.timeout(within.total_seconds()):  # the SDK's own is for one of the calls it makes
+                answered: _T = await handle.execute_update(
+                    update,
+                    request,
+                    id=request.request or None,
+                    result_type=answer,
+                    rpc_timeout=within,
+                )
         except WorkflowUpdateFailedError as error:
             refused = error.cause
             if not isinstance(refused, ApplicationError):
                 raise
             raise _refusal(refused, object_id) from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
             same = f" with request id {request.request}" if request.request else ""
             raise Problem.retry(
                 "Unavailable",
@@ -326,7 +328,7 @@ class Objects:
             ),
         )
         payloads = response.history.events[0].workflow_execution_started_event_attributes.input.payloads
-        decoded = await self._client.data_converter.decode(payloads[:1])
+        decoded = await said(self._client.data_converter, payloads[:1])
         return decoded[0] if decoded else None
 
 

@@ -67,8 +67,10 @@ class Keyring:
         """Return a document as it may be stored; what is no Secret stays as it is.
 
         before: the Secret as it is stored now. A value that is the same keeps its seal, so that a Secret which is
-        written again unchanged is unchanged. Raises InvalidManifestError for a value that only looks sealed.
+        written again unchanged is unchanged; one that was sealed with an earlier key takes today's, unless nothing of
+        the Secret may change. Raises InvalidManifestError for a value that only looks sealed.
         """
+        kept = bool((before or {}).get("immutable"))
         stored: dict[tuple[str, str], str] = {}
         _changed(before or {}, lambda part, key, value: stored.setdefault((part, key), value))
 
@@ -78,7 +80,8 @@ class Keyring:
                 self._check(bound, value)
                 return value
             plain, old = _plain(part, value), stored.get((part, key), "")
-            return old if self._by_first_key(old) and self._holds(bound, old, plain) else self._sealed(bound, plain)
+            same = (kept or self._by_first_key(old)) and self._holds(bound, old, plain)
+            return old if same else self._sealed(bound, plain)
 
         return _changed(document, sealed)
 

@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.model import Value
 from manifests.contract import OBJECT_MEMO, Signal
+from runtime.payloads import said
 
 _TOO_LONG = "Failure exceeds size limit."
 
@@ -102,7 +103,7 @@ class _Teller:
     async def _accepted(self, event: HistoryEvent) -> tuple[str, str]:
         """Tell what was asked, by whom, and under which id."""
         accepted = event.workflow_execution_update_accepted_event_attributes.accepted_request
-        arguments = await self._converter.decode(accepted.input.args.payloads) if accepted.input.args.payloads else []
+        arguments = await said(self._converter, accepted.input.args.payloads) if accepted.input.args.payloads else []
         asked = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
         forced = ", forced" if asked.get("force") else ""
         by = f" by {asked['by']}" if asked.get("by") else ""
@@ -127,7 +128,7 @@ class _Teller:
 
     async def _signal(self, event: HistoryEvent) -> tuple[str, str]:
         signal = event.workflow_execution_signaled_event_attributes
-        about = await self._converter.decode(signal.input.payloads) if signal.input.payloads else []
+        about = await said(self._converter, signal.input.payloads) if signal.input.payloads else []
         if signal.signal_name == Signal.DELETE:
             by = about[0].get("by") if about and isinstance(about[0], dict) else ""
             return "asked", f"delete by {by}" if by else "delete"
@@ -137,7 +138,7 @@ class _Teller:
         name = event.activity_task_scheduled_event_attributes.activity_type.name
         summary = name
         if event.user_metadata.HasField("summary"):
-            (summary,) = await self._converter.decode([event.user_metadata.summary], [str])
+            (summary,) = await said(self._converter, [event.user_metadata.summary])
         self._steps[event.event_id] = summary
         return "step", summary
 
@@ -151,7 +152,9 @@ class _Teller:
 
     async def _published(self, event: HistoryEvent) -> tuple[str, str] | None:
         fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields
-        (document,) = await self._converter.decode([fields[OBJECT_MEMO]], [dict[str, Any]])
+        (document,) = await said(self._converter, [fields[OBJECT_MEMO]])
+        if not isinstance(document, dict):
+            return None
         status = document.get("status", {})
         told = f"{status.get('printableStatus')}: {status.get('message')}"
         if told == self._status:

@@ -1,5 +1,6 @@
 """Every worker down: reads, creates and deletes go on; other writes say when to come back, and in bounded time."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,6 +12,8 @@ from temporalio.client import Client
 from api.app import application
 from api.gateway import Gateway
 from domain.access import EVERYWHERE, Grant, Role
+from domain.problem import Problem
+from manifests.contract import PowerRequest, Update
 from manifests.core import default_namespace
 from runtime import accounts, objects
 from runtime.client import connect
@@ -79,3 +82,12 @@ async def test_what_changes_nothing_is_answered_all_the_same(alone: Talker) -> N
     created = await alone.create(maps("default"), config_map("same"))
     answer = await alone.http.put(maps("default", "same"), json=created)
     assert answer.status_code == 200, answer.text
+
+
+async def test_an_operation_waits_no_longer_however_often_the_server_says_not_yet(keyring: Keyring) -> None:
+    async with private_server(history__longPollExpirationInterval='"1s"') as settings:
+        store = Objects(await connect(settings), keyring)
+        await store.ensure(machine("web"))
+        async with asyncio.timeout(20):
+            with pytest.raises(Problem, match="no worker accepted the start within 2"):
+                await store.operate(Update.START, PowerRequest(), "web", "default")

@@ -248,3 +248,11 @@ async def test_a_secret_that_nobody_can_open_is_still_listed(home: tuple[Objects
     blind = Objects(objects.client)
     (listed,) = [each for each in await blind.list(kind_called("secrets")) if each["metadata"]["name"] == "closed"]
     assert SEALED.fullmatch(blind.readable(listed)["data"]["password"])
+
+
+def test_a_secret_that_may_not_change_keeps_its_seal(path: Path, keyring: Keyring) -> None:
+    fixed = {**secret(), "immutable": True}
+    sealed = keyring.seal(fixed)
+    path.write_text(b64("k" * 32) + "\n" + path.read_text())
+    labelled = {**fixed, "metadata": {**fixed["metadata"], "labels": {"a": "b"}}}
+    assert keyring.seal(labelled, sealed)["data"] == sealed["data"]

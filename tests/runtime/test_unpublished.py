@@ -4,13 +4,16 @@ import uuid
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import RawValue, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from manifests.contract import SearchAttribute, version_at
+from activities import neighbours
+from manifests.contract import OBJECT_MEMO, SearchAttribute, version_at
 from manifests.registry import kind_called
 from manifests.status import timestamp
 from runtime.objects import Applied, Objects
+from runtime.story import tell
 from runtime.wait import until
 
 CONFIG_MAPS = kind_called("cm")
@@ -103,3 +106,27 @@ async def test_a_workflow_that_lives_no_object_of_a_kind_is_not_listed_as_one(cl
 
 async def _counted(client: Client, workflow_id: str) -> bool:
     return (await client.count_workflows(f"WorkflowId = '{workflow_id}'")).count > 0
+
+
+async def test_what_nobody_can_read_spoils_neither_a_story_nor_a_list(client: Client, namespace: str) -> None:
+    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
+    known = TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
+    )
+    odd = RawValue(Payload(metadata={"encoding": b"binary/foo"}, data=b"abc"))
+    handle = await client.start_workflow(
+        "Declaration",
+        odd,
+        id=f"ConfigMap/{namespace}/odd",
+        task_queue="nobody",
+        memo={OBJECT_MEMO: odd},
+        search_attributes=known,
+    )
+    await handle.signal("x", odd)
+    lines = [line async for line in tell([handle], client.data_converter)]
+    assert [line.text for line in lines] == ["declared", "x (unreadable)"]
+    await until(lambda: _counted(client, handle.id), every=0.05)
+    (document,) = await Objects(client).list(CONFIG_MAPS, namespace)
+    assert document["metadata"]["name"] == "odd"
+    assert await neighbours.published(client, await handle.describe()) == {}
+    await handle.terminate("the test is over")
