@@ -89,7 +89,7 @@ class Poller:
     def knows(self, scope: Scope) -> bool:
         """Tell whether a scope is being kept fresh for somebody."""
         return self._task is not None and any(
-            scope.within(watched) and self.cache.watched_from(watched, self.cache.stamp) for watched in +self._watched
+            scope.within(watched) and self.cache.watched_from(watched, self.cache.stamp) for watched in self._watched
         )
 
     def stir(self) -> None:
@@ -108,7 +108,9 @@ class Poller:
             yield
         finally:
             self._watched[scope] -= 1
-            if not +self._watched and self._task is not None:
+            if not self._watched[scope]:
+                del self._watched[scope]
+            if not self._watched and self._task is not None:
                 self._task.cancel()
                 self._task = None
 
@@ -183,7 +185,7 @@ class Poller:
             began, known = time.monotonic(), self.cache.latest
             self._asked.clear()
             try:
-                for scope in _widest(+self._watched):
+                for scope in _widest(self._watched):
                     await self.fresh(scope)
             except RPCError as error:
                 log.warning("Temporal does not answer; watchers wait", trouble=str(error))

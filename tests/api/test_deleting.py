@@ -53,6 +53,14 @@ async def test_all_that_are_selected_are_deleted(admin: Talker, namespace: str) 
     assert [each["metadata"]["name"] for each in (await admin.get(maps(namespace)))["items"]] == ["b"]
 
 
+async def test_one_namespace_is_cleared_and_never_all_of_them(admin: Talker, namespace: str) -> None:
+    await admin.create(maps(namespace), config_map())
+    for query in ({}, {"labelSelector": "tier=front"}):
+        status = await admin.refusal("DELETE", "/api/v1/configmaps", 405, params=query)
+        assert status["reason"] == "MethodNotAllowed"
+    assert len((await admin.get(maps(namespace)))["items"]) == 1
+
+
 async def test_the_default_namespace_is_never_deleted(admin: Talker) -> None:
     status = await admin.refusal("DELETE", "/api/v1/namespaces/default", 403)
     assert status["reason"] == "Forbidden"

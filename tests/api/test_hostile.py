@@ -280,6 +280,41 @@ async def test_hostile_27_a_gzip_bomb_is_refused_at_the_limit(admin: Talker, nam
 async def test_hostile_27_huge_labels_and_annotations_are_refused(admin: Talker, namespace: str) -> None:
     await admin.refusal("POST", maps(namespace), 422, json=config_map(annotations={"a": "x" * 300_000}))
     await admin.refusal("POST", maps(namespace), 422, json=config_map(labels={"a": "x" * 100_000}))
+    many = {f"label-{each}": "x" for each in range(9000)}
+    status = await admin.refusal("POST", maps(namespace), 422, json=config_map(labels=many))
+    assert [each["field"] for each in status["details"]["causes"]] == ["metadata.labels"]
+
+
+@pytest.mark.parametrize("way", ["deeper", "copied"])
+async def test_hostile_27_a_patch_nests_no_deeper_than_a_body(admin: Talker, namespace: str, way: str) -> None:
+    await admin.create(maps(namespace), config_map())
+    owners = "/metadata/ownerReferences"
+    deep: Json = {"a": "x"}
+    for _ in range(89):
+        deep = {"a": deep}
+    path = owners + "/0" + "/a" * 90
+    patch: list[Json] = [{"op": "add", "path": owners, "value": [deep]}]
+    patch += [{"op": "add", "path": path + "/a" * 90 * each, "value": deep} for each in range(20)]
+    patch += [{"op": "copy", "from": owners, "path": "/metadata/finalizers"}] if way == "copied" else []
+    headers = {"Content-Type": "application/json-patch+json"}
+    status = await admin.refusal("PATCH", maps(namespace, "settings"), 400, json=patch, headers=headers)
+    assert "nests deeper than 100 levels" in status["message"]
+
+
+async def test_hostile_27_of_many_unknown_fields_a_few_are_warned_of(admin: Talker, namespace: str) -> None:
+    document = config_map() | {f"x{each}": 1 for each in range(5000)}
+    answer = await admin.http.post(maps(namespace), json=document)
+    assert answer.status_code == 201
+    warnings = answer.headers.get_list("warning")
+    assert (len(warnings), warnings[-1]) == (21, '299 - "and 4980 more unknown fields"')
+
+
+@pytest.mark.parametrize("name", ["limit", "timeoutSeconds", "gracePeriodSeconds"])
+async def test_hostile_27_numbers_without_end_are_refused(admin: Talker, namespace: str, name: str) -> None:
+    method, path = ("DELETE", maps(namespace, "a")) if name == "gracePeriodSeconds" else ("GET", maps(namespace))
+    if method == "DELETE":
+        await admin.create(maps(namespace), config_map("a"))
+    await admin.refusal(method, path, 400, params={name: "0" * 5000})
 
 
 async def test_hostile_27_what_temporal_cannot_carry_is_not_sent(admin: Talker, namespace: str) -> None:
@@ -331,6 +366,20 @@ async def test_what_is_nowhere_is_not_found_and_other_methods_are_not_allowed(ad
         ("BREW", maps(namespace)),
     ):
         assert (await admin.refusal(method, path, 405))["reason"] == "MethodNotAllowed", (method, path)
+
+
+async def test_nothing_is_behind_what_a_path_names(admin: Talker, namespace: str) -> None:
+    await admin.create(machines(namespace), machine())
+    for method, path in (
+        ("GET", machines(namespace, "web", "status") + "/foo/bar"),
+        ("GET", machines(namespace, "web", "console") + "/extra"),
+        ("PUT", machines(namespace, "web", "stop") + "/extra"),
+        ("GET", f"/api/v1/namespaces/{namespace}/namespaces/default"),
+        ("GET", f"{PROJECT}/namespaces/{namespace}/zones"),
+        ("DELETE", f"{PROJECT}/namespaces/{namespace}/zones/nowhere"),
+    ):
+        status = await admin.refusal(method, path, 404)
+        assert status["message"] == "the server could not find the requested resource", (method, path)
 
 
 async def test_a_mistake_of_ours_is_told_without_its_trace(

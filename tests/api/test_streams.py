@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 import websockets
 from temporalio.client import Client
 from websockets.asyncio.client import ClientConnection
@@ -129,10 +130,34 @@ async def test_a_port_carries_much_both_ways(guest: Guest, part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["portforward", "portforward/0", "portforward/65536", "portforward/80/udp", "portforward/x"]
+    "part",
+    [
+        "portforward",
+        "portforward/0",
+        "portforward/65536",
+        "portforward/80/udp",
+        "portforward/80/tcp/x",
+        "portforward/x",
+        "portforward/000080",
+        "portforward/00000119999999",
+    ],
 )
 async def test_what_is_no_port_is_refused(guest: Guest, part: str) -> None:
     assert "a TCP port of the guest from 1 to 65535" in (await guest.refusal(part, 400))["message"]
+
+
+async def test_a_mistake_of_ours_before_the_upgrade_is_told_without_its_trace(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_arguments: object) -> None:
+        raise RuntimeError("a secret of the gateway's own")
+
+    monkeypatch.setattr(streams, "dial", broken)
+    with structlog.testing.capture_logs() as logs:
+        status = await guest.refusal("console", 500)
+    assert status["reason"] == "InternalError"
+    assert "secret" not in json.dumps(status)
+    assert [(each["event"], each["log_level"]) for each in logs] == [("a stream failed before it began", "error")]
 
 
 async def test_a_port_that_is_not_exposed_is_a_conflict_that_says_what_to_do(guest: Guest) -> None:
@@ -161,6 +186,7 @@ async def test_what_is_no_stream_is_refused(guest: Guest) -> None:
     assert (await guest.refusal("log", 400))["reason"] == "BadRequest"
     assert (await guest.refusal("", 400))["reason"] == "BadRequest"
     assert (await guest.refusal("nothing", 404))["reason"] == "NotFound"
+    assert (await guest.refusal("console/extra", 404))["reason"] == "NotFound"
 
 
 async def test_who_is_unknown_or_only_looks_gets_no_console(guest: Guest, client: Client) -> None:

@@ -127,6 +127,7 @@ async def test_options_that_mean_nothing_together_are_refused(admin: Talker, nam
     ):
         await admin.refusal("GET", maps(namespace), 422, params=query)
     await admin.refusal("GET", maps(namespace), 400, params={"resourceVersion": "yesterday"})
+    await admin.refusal("GET", maps(namespace), 400, params={"watch": "true", "resourceVersion": "abc"})
     await admin.refusal("GET", maps(namespace), 400, params={"limit": "-1"})
 
 

@@ -173,12 +173,27 @@ async def test_labels_change_without_a_new_generation_and_a_spec_begins_one(admi
 
 
 async def test_what_the_server_writes_is_not_taken_from_clients(admin: Talker, namespace: str) -> None:
-    forged = config_map(uid="x", resourceVersion="1", generation=7, creationTimestamp="1999-01-01T00:00:00Z")
+    forged = config_map(uid="x", generation=7, creationTimestamp="1999-01-01T00:00:00Z")
     created = (await admin.create(maps(namespace), forged))["metadata"]
     assert created["uid"] != "x"
-    assert created["resourceVersion"] != "1"
     assert created["generation"] == 1
     assert not created["creationTimestamp"].startswith("1999")
+
+
+async def test_what_is_created_has_no_version_yet(admin: Talker, namespace: str) -> None:
+    for query in ({}, {"dryRun": "All"}):
+        status = await admin.refusal("POST", maps(namespace), 400, json=config_map(resourceVersion="1"), params=query)
+        assert status["message"] == "resourceVersion should not be set on objects to be created"
+    for version in ("", "0"):
+        await admin.create(maps(namespace), config_map(f"v{version}", resourceVersion=version))
+
+
+async def test_an_edit_is_called_by_a_short_id(admin: Talker, namespace: str) -> None:
+    await admin.create(maps(namespace), config_map())
+    path, other = maps(namespace, "settings"), config_map(data={"a": "2"})
+    status = await admin.refusal("PUT", path, 400, json=other, params={"request": "x" * 1200})
+    assert "at most 128 characters" in status["message"]
+    assert (await admin.http.put(path, json=other, params={"request": "x" * 128})).status_code == 200
 
 
 async def test_the_status_is_read_and_not_written(admin: Talker, namespace: str) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from manifests.base import LABELS_LIMIT
 from manifests.registry import parse
 from manifests.virtual_server import ZONE_LABEL, VirtualServer
 from tests.manifests.examples import at, hypervisor, refused, virtual_server
@@ -65,6 +66,14 @@ def test_annotations_are_limited_all_together(annotations: dict[str, str]) -> No
     causes = refused(at(virtual_server(), "metadata.annotations", annotations))
     assert list(causes) == ["metadata.annotations"]
     assert "262144 bytes" in causes["metadata.annotations"]
+
+
+def test_labels_are_limited_in_number() -> None:
+    labels = {f"label-{each}": "x" for each in range(LABELS_LIMIT + 1)}
+    causes = refused(at(virtual_server(), "metadata.labels", labels))
+    assert causes == {"metadata.labels": "at most 256 labels"}
+    labels.popitem()
+    assert parse(at(virtual_server(), "metadata.labels", labels)).metadata.labels == labels
 
 
 def test_the_zone_label_says_where_a_vm_must_be() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.bodies import DEPTH_LIMIT, NODES_LIMIT, Body, read_json, read_yaml
+from api.bodies import DEPTH_LIMIT, NODES_LIMIT, Body, examined, read_json, read_yaml
 from api.refusals import Refusal
 
 JSON = st.recursive(
@@ -59,6 +59,13 @@ def test_as_deep_as_it_may_be_is_read_and_no_deeper() -> None:
         read_json(b"[" + raw + b"]")
 
 
+def test_what_came_in_parts_is_examined_as_a_body_is() -> None:
+    whole = read_json(b"[" * DEPTH_LIMIT + b"1" + b"]" * DEPTH_LIMIT).value
+    assert examined(whole) == Body(whole)
+    with pytest.raises(Refusal, match="nests deeper"):
+        examined([whole])
+
+
 def test_json_that_is_too_deep_is_not_tried_as_yaml() -> None:
     with pytest.raises(Refusal, match="nests deeper"):
         read_yaml(b"[" * 5000 + b"]" * 5000)
@@ -84,6 +91,10 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
         (b"a: 1\n---\nb: 2", "yaml parse error"),
         (b"a: .nan", "no JSON number"),
         (b"a: 99999999999999999999999", "more than 64 bits"),
+        (b"a: 0x" + b"f" * 40, "more than 64 bits"),
+        (b"a: 0b" + b"1" * 160, "more than 64 bits"),
+        (b"a: 0" + b"7" * 60, "more than 64 bits"),
+        (b"a: -0x8000000000000001", "more than 64 bits"),
         (b"a: b: c", "yaml parse error in line 1"),
         (b"a: \x00", "yaml parse error"),
         (b'a: "\xff"', "not UTF-8"),
@@ -126,6 +137,11 @@ def test_keys_of_yaml_may_be_there_twice_too() -> None:
         ("1:30", "1:30"),
         ("0x10", 16),
         ("010", 8),
+        ("-010", -8),
+        ("0b11", 3),
+        ("0xffffffffffffffff", 2**64 - 1),
+        ("!!int ''", ""),
+        ("!!int '+'", "+"),
         ("089", "089"),
         ("1_000", 1000),
         ("-5", -5),

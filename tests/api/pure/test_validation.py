@@ -84,6 +84,21 @@ def test_ten_thousand_unknown_fields_make_a_short_message() -> None:
     assert len(refused.value.message) < 2_000
 
 
+def test_of_ten_thousand_unknown_fields_a_few_are_warned_of() -> None:
+    body = Body(virtual_server(**{f"x{each}": 1 for each in range(10_000)}))
+    document, warnings = checked(VM, body, FieldValidation.WARN)
+    assert document == virtual_server()
+    assert (len(warnings), warnings[-1]) == (21, "and 9980 more unknown fields")
+
+
+@pytest.mark.parametrize("strictness", FieldValidation)
+def test_more_unknown_fields_are_not_looked_at_one_by_one(strictness: FieldValidation) -> None:
+    body = Body(virtual_server(**{f"x{each}": 1 for each in range(10_001)}))
+    with pytest.raises(Refusal, match="more than 10000 of its fields are unknown or wrong") as refused:
+        checked(VM, body, strictness)
+    assert refused.value.code == 400
+
+
 def test_keys_of_maps_are_never_unknown() -> None:
     body = Body(config_map({"any.key": "x"}, labels={"a/b": "c"}))
     assert checked(resource("ConfigMap"), body, FieldValidation.STRICT)[0] == body.value
