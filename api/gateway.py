@@ -4,7 +4,7 @@ import asyncio
 
 from api import reviews
 from api.accounts import Accounts
-from api.limits import Allowance, Counter, Limits
+from api.limits import Allowance, Concurrency, Limits
 from api.reading import Snapshots
 from api.resources import Resource
 from api.store import Store
@@ -21,8 +21,8 @@ class Gateway:
         self.store = Store(objects)
         self.accounts = Accounts(self.store.of("Account").poller)
         self.snapshots = Snapshots()
-        self.requests = Counter(self.limits.at_once)
-        self.waiting = Counter(self.limits.waiting)
+        self.requests = Concurrency(self.limits.at_once)
+        self.waiting = Concurrency(self.limits.waiting, self.limits.share)
         self.allowance = Allowance(self.limits.rate, self.limits.burst, clock)
         self.strangers = Allowance(self.limits.strangers_rate, self.limits.strangers_burst, clock)
 

@@ -3,7 +3,7 @@
 Long requests (watches, consoles) are counted apart: they cost little and last long.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +15,14 @@ from api.refusals import too_many
 class Limits:
     """The numbers.
 
-    at_once:  requests served at the same time, of everybody; waiting: long ones of everybody.
+    at_once:  requests served at the same time, of everybody.
+    waiting:  long ones of everybody; share: of one account.
     rate:     requests a second of one account, after a burst; strangers: the same of one address that nobody knows.
     """
 
     at_once: int = 400
     waiting: int = 2_000
+    share: int = 500
     rate: float = 200.0
     burst: float = 400.0
     strangers_rate: float = 10.0
@@ -50,23 +52,31 @@ class Allowance:
             raise too_many()
 
 
-class Counter:
-    """Things that happen at the same time, at most so many."""
+class Concurrency:
+    """Things that happen at the same time: at most so many, and of one name's at most its share."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, share: int | None = None) -> None:
         self._most = most
-        self.now = 0
+        self._share = most if share is None else share
+        self._by = Counter[str]()
 
-    def check(self) -> None:
+    @property
+    def now(self) -> int:
+        """How many there are."""
+        return self._by.total()
+
+    def check(self, name: str = "") -> None:
         """Refuse one more with 429 when there are too many."""
-        if self.now >= self._most:
+        if self.now >= self._most or self._by[name] >= self._share:
             raise too_many()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self, name: str = "") -> Iterator[None]:
         """Count one meanwhile, whether or not there are too many."""
-        self.now += 1
+        self._by[name] += 1
         try:
             yield
         finally:
-            self.now -= 1
+            self._by[name] -= 1
+            if not self._by[name]:
+                del self._by[name]

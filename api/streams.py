@@ -104,14 +104,14 @@ async def _work(socket: WebSocket) -> Work:
     _, call = understood(request, who, served, found)
     if found.subresource not in STREAMS:
         raise bad_request("this is no stream; ask for it without an upgrade")
-    gateway.waiting.check()
+    gateway.waiting.check(who.name)
     return Work(gateway, call, served, request)
 
 
 async def _serve(socket: WebSocket, work: Work, endpoint: Endpoint, port: int = 0) -> None:
     """Dial, accept, and carry until either side ends, or until who asked may not any more."""
     gateway, where = work.gateway, work.call.address
-    with gateway.waiting.one():
+    with gateway.waiting.one(work.call.caller.name):
         reader, writer = await dial(gateway.store.objects, where.name, where.namespace, endpoint, port)
         try:
             await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)

@@ -48,13 +48,13 @@ async def list_(work: Work) -> Response:
 
 async def watch(work: Work) -> Response:
     """Tell of changes, one JSON document a line, until the client or its time is up."""
-    work.gateway.waiting.check()
+    work.gateway.waiting.check(work.call.caller.name)
     query = work.call.listed()
     seconds = query.seconds or _chance.uniform(*WATCH_SECONDS)
 
     async def lines() -> AsyncIterator[bytes]:
         first = True
-        with work.gateway.waiting.one():
+        with work.gateway.waiting.one(work.call.caller.name):
             async with aclosing(events(work.served.poller, query, seconds)) as stream:
                 async for event in stream:
                     if event.word == PULSE:
