@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing, sup
 from dataclasses import dataclass
 from typing import Any
 
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 
 from runtime.objects import Document
@@ -53,6 +55,18 @@ class Run:
 def unstruck(fired: Iterable[Point]) -> str:
     """Return the finding that not every fault has struck."""
     return f"proof: struck were {', '.join(map(str, fired)) or 'none'}"
+
+
+def _told(step: PendingActivityInfo) -> str:
+    """Say how an activity stands that is under way: who has it, since when, and what its last attempt met."""
+    state = PendingActivityState.Name(step.state).rpartition("_")[2].lower()
+    since = step.last_started_time.ToDatetime().time()
+    heard = step.last_heartbeat_time.ToDatetime().time()
+    met = step.last_failure.message or "nothing"
+    return (
+        f"{step.activity_type.name}: {state}, attempt {step.attempt} of {step.last_worker_identity} since {since},"
+        f" last heard of at {heard}; before it: {met}"
+    )
 
 
 class Explorer:
@@ -227,7 +241,7 @@ class _Living:
             disk=self._disk,
             object=await self._object(description),
             ended=status.name if status and status is not WorkflowExecutionStatus.RUNNING else "",
-            pending=[each.activity_type.name for each in description.raw_description.pending_activities],
+            pending=[_told(each) for each in description.raw_description.pending_activities],
             zone=await world.zone_status(),
             images=await world.images(),
             cached=host.images(),
