@@ -20,7 +20,8 @@ LAG = timedelta(minutes=2)
 async def open_workflows(client: Client, query: str, *, page_size: int = 1000) -> AsyncIterator[WorkflowExecution]:
     """Yield the open workflows that a query finds, one run of each, in no order.
 
-    Those that have just gone on in another run, which is not listed yet, come last, as descriptions.
+    Those that have just gone on in another run, which the list lacks, come last, as descriptions. The query found their
+    run before that: what it asks of their status may not be so any more.
     """
     listed, continued = set[str](), set[str]()
     since = (datetime.now(UTC) - LAG).isoformat()
