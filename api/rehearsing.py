@@ -15,24 +15,8 @@ from runtime.objects import Objects, not_edited
 Document = Mapping[str, Any]
 
 
-def rehearse_create(objects: Objects, new: Document) -> None:
-    """Raise the Problem with which an object would not be created."""
-    _check_stored(objects, new)
-
-
-def rehearse_edit(objects: Objects, live: Document, new: Document) -> None:
-    """Raise the Problem with which an object would not be declared anew; live: as it is, a Secret readable."""
-    kind, manifest = kind_of(new), parse(new)
-    if not kind.editable:
-        raise not_edited(kind, id_of(manifest))
-    opened = _check_stored(objects, new)
-    if "deletionTimestamp" in live["metadata"]:
-        raise Problem.terminal("Conflict", f"the edit is too late: the {_called(kind)} is being deleted")
-    parse(opened).check_edit(parse(live))
-
-
-def _check_stored(objects: Objects, new: Document) -> Document:
-    """Return an object that can be stored, readable; raises for a Secret's value that only looks sealed, and for size.
+def rehearse_create(objects: Objects, new: Document) -> Document:
+    """Return an object as it would be stored, readable; raise the Problem with which it would not be.
 
     Sealing adds some fifty bytes to each value of a Secret, which are not counted here.
     """
@@ -40,6 +24,17 @@ def _check_stored(objects: Objects, new: Document) -> Document:
     opened = objects.opened(declared)
     check_size(declared)
     return opened
+
+
+def rehearse_edit(objects: Objects, live: Document, new: Document) -> None:
+    """Raise the Problem with which an object would not be declared anew; live: as it is, a Secret readable."""
+    kind = kind_of(new)
+    if not kind.editable:
+        raise not_edited(kind, id_of(parse(new)))
+    opened = rehearse_create(objects, new)
+    if "deletionTimestamp" in live["metadata"]:
+        raise Problem.terminal("Conflict", f"the edit is too late: the {_called(kind)} is being deleted")
+    parse(opened).check_edit(parse(live))
 
 
 def _called(kind: Kind) -> str:

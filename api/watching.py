@@ -184,15 +184,7 @@ class Poller:
         while True:
             began, known = time.monotonic(), self.cache.latest
             self._asked.clear()
-            try:
-                for scope in _widest(self._watched):
-                    await self.fresh(scope)
-            except RPCError as error:
-                log.warning("Temporal does not answer; watchers wait", trouble=str(error))
-                await asyncio.sleep(TROUBLE)
-                continue
-            except Exception:
-                log.exception("a listing failed; watchers wait")
+            if not await self._refreshed():
                 await asyncio.sleep(TROUBLE)
                 continue
             now = time.monotonic()
@@ -204,6 +196,19 @@ class Poller:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(pause, SLOWEST)):
                     await self._asked.wait()
+
+    async def _refreshed(self) -> bool:
+        """List what is watched; tell whether that went well."""
+        try:
+            for scope in _widest(self._watched):
+                await self.fresh(scope)
+        except RPCError as error:
+            log.warning("Temporal does not answer; watchers wait", trouble=str(error))
+        except Exception:
+            log.exception("a listing failed; watchers wait")
+        else:
+            return True
+        return False
 
 
 def _widest(scopes: Counter[Scope]) -> list[Scope]:

@@ -103,7 +103,7 @@ class _Teller:
     async def _accepted(self, event: HistoryEvent) -> tuple[str, str]:
         """Tell what was asked, by whom, and under which id."""
         accepted = event.workflow_execution_update_accepted_event_attributes.accepted_request
-        arguments = await said(self._converter, accepted.input.args.payloads) if accepted.input.args.payloads else []
+        arguments = await said(self._converter, accepted.input.args.payloads)
         asked = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
         forced = ", forced" if asked.get("force") else ""
         by = f" by {asked['by']}" if asked.get("by") else ""
@@ -128,7 +128,7 @@ class _Teller:
 
     async def _signal(self, event: HistoryEvent) -> tuple[str, str]:
         signal = event.workflow_execution_signaled_event_attributes
-        about = await said(self._converter, signal.input.payloads) if signal.input.payloads else []
+        about = await said(self._converter, signal.input.payloads)
         if signal.signal_name == Signal.DELETE:
             by = about[0].get("by") if about and isinstance(about[0], dict) else ""
             return "asked", f"delete by {by}" if by else "delete"

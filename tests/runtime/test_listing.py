@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from temporalio import workflow
 from temporalio.client import (
     Client,
-    Interceptor,
     ListWorkflowsInput,
     OutboundInterceptor,
     WorkflowExecution,
@@ -20,6 +20,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from manifests.contract import SearchAttribute
 from runtime.listing import living, open_workflows
+from tests.tapping import tapped
 from tests.world import eventually
 
 NAME = SearchAttributeKey.for_keyword(SearchAttribute.NAME.value)
@@ -45,23 +46,13 @@ class Going:
         workflow.continue_as_new()
 
 
-class Lagging(Interceptor):
-    """Visibility that has not heard of a run yet: a real server's lag cannot be had on demand."""
-
-    hidden = ""
-
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
-        """Stand before the lists."""
-        return Late(next, self)
-
-
 class Late(OutboundInterceptor):
-    """The lists of one client."""
+    """Visibility that has not heard of some runs yet: a real server's lag cannot be had on demand."""
 
-    def __init__(self, next: OutboundInterceptor, lag: Lagging) -> None:  # noqa: A002 - the SDK's name
+    def __init__(self, next: OutboundInterceptor, hidden: set[str]) -> None:  # noqa: A002 - the SDK's name
         """Stand before a client's lists."""
         super().__init__(next)
-        self._lag = lag
+        self._hidden = hidden
 
     def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002
         """List what has been heard of."""
@@ -69,19 +60,20 @@ class Late(OutboundInterceptor):
 
     async def _known(self, listed: AsyncIterator[WorkflowExecution]) -> AsyncIterator[WorkflowExecution]:
         async for each in listed:
-            if each.run_id != self._lag.hidden:
+            if each.run_id not in self._hidden:
                 yield each
 
 
 @pytest.fixture
-def lag() -> Lagging:
-    return Lagging()
+def hidden() -> set[str]:
+    """The runs that lists have not heard of."""
+    return set()
 
 
 @pytest.fixture
-def late(client: Client, lag: Lagging) -> Client:
+def late(client: Client, hidden: set[str]) -> Client:
     """A client whose lists lag behind."""
-    return Client(client.service_client, data_converter=client.data_converter, interceptors=[lag])
+    return tapped(client, partial(Late, hidden=hidden))
 
 
 @pytest.fixture
@@ -119,17 +111,18 @@ async def test_a_life_that_went_on_is_listed_once(client: Client, continued: Wor
 
 
 async def test_it_is_listed_also_while_lists_have_not_heard_of_its_next_run(
-    late: Client, lag: Lagging, continued: WorkflowHandle[Any, Any]
+    late: Client, hidden: set[str], continued: WorkflowHandle[Any, Any]
 ) -> None:
-    lag.hidden = await run_of(continued)
+    run = await run_of(continued)
+    hidden.add(run)
     listed = [each async for each in open_workflows(late, query(continued))]
-    assert [each.run_id for each in listed] == [lag.hidden]
+    assert [each.run_id for each in listed] == [run]
 
 
 async def test_one_that_ended_after_it_went_on_is_not_listed(
-    late: Client, lag: Lagging, continued: WorkflowHandle[Any, Any]
+    late: Client, hidden: set[str], continued: WorkflowHandle[Any, Any]
 ) -> None:
-    lag.hidden = await run_of(continued)
+    hidden.add(await run_of(continued))
     await continued.terminate()
     assert [each async for each in open_workflows(late, query(continued))] == []
     assert await living(late, continued.id) is None

@@ -29,6 +29,14 @@ def config_map(namespace: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"colour": "red"}}
 
 
+def odd_one(namespace: str) -> TypedSearchAttributes:
+    """Return by what a workflow is listed that says it is a config map called odd."""
+    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
+    )
+
+
 async def test_an_object_has_its_identity_from_the_beginning(client: Client, namespace: str) -> None:
     objects = Objects(client)
     assert await objects.apply(config_map(namespace)) is Applied.CREATED
@@ -61,12 +69,12 @@ ODD: list[list[Any]] = [
 async def test_whatever_a_stranger_started_is_listed_by_its_workflows_name(
     client: Client, namespace: str, sent: list[Any]
 ) -> None:
-    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
-    known = TypedSearchAttributes(
-        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
-    )
     handle = await client.start_workflow(
-        "Declaration", args=sent, id=f"ConfigMap/{namespace}/odd", task_queue="nobody", search_attributes=known
+        "Declaration",
+        args=sent,
+        id=f"ConfigMap/{namespace}/odd",
+        task_queue="nobody",
+        search_attributes=odd_one(namespace),
     )
     document = await Objects(client).get(CONFIG_MAPS, "odd", namespace)
     assert document["metadata"]["uid"] == handle.first_execution_run_id
@@ -92,12 +100,8 @@ async def test_what_is_asked_to_go_says_so_before_anybody_hears_of_it(client: Cl
 
 
 async def test_a_workflow_that_lives_no_object_of_a_kind_is_not_listed_as_one(client: Client, namespace: str) -> None:
-    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
-    known = TypedSearchAttributes(
-        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
-    )
     handle = await client.start_workflow(
-        "Declaration", id=f"stranger-{namespace}", task_queue="nobody", search_attributes=known
+        "Declaration", id=f"stranger-{namespace}", task_queue="nobody", search_attributes=odd_one(namespace)
     )
     await until(lambda: _counted(client, handle.id), every=0.05)
     assert await Objects(client).list(CONFIG_MAPS, namespace) == []
@@ -109,10 +113,6 @@ async def _counted(client: Client, workflow_id: str) -> bool:
 
 
 async def test_what_nobody_can_read_spoils_neither_a_story_nor_a_list(client: Client, namespace: str) -> None:
-    pairs = {SearchAttribute.KIND: "ConfigMap", SearchAttribute.NAMESPACE: namespace, SearchAttribute.NAME: "odd"}
-    known = TypedSearchAttributes(
-        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
-    )
     odd = RawValue(Payload(metadata={"encoding": b"binary/foo"}, data=b"abc"))
     handle = await client.start_workflow(
         "Declaration",
@@ -120,7 +120,7 @@ async def test_what_nobody_can_read_spoils_neither_a_story_nor_a_list(client: Cl
         id=f"ConfigMap/{namespace}/odd",
         task_queue="nobody",
         memo={OBJECT_MEMO: odd},
-        search_attributes=known,
+        search_attributes=odd_one(namespace),
     )
     await handle.signal("x", odd)
     lines = [line async for line in tell([handle], client.data_converter)]

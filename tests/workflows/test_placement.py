@@ -1,10 +1,12 @@
 """Where VMs find room: one claim each, waiting with the numbers, and a wake when room appears."""
 
 import asyncio
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
-from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowUpdateInput, WorkflowUpdateHandle
+from temporalio.client import OutboundInterceptor, StartWorkflowUpdateInput, WorkflowUpdateHandle
 from temporalio.testing import ActivityEnvironment
 
 from activities import neighbours
@@ -15,6 +17,7 @@ from domain.problem import Problem
 from manifests.contract import Join, Release, Signal, Update
 from manifests.registry import kind_called
 from runtime.objects import Document
+from tests.tapping import tapped
 from tests.world import World, eventually
 
 LABEL = "topology.kubernetes.io/zone"
@@ -45,14 +48,12 @@ def sized(document: Document, memory: str) -> Document:
     return {**document, "spec": {**document["spec"], "resources": {"cpu": {"cores": "1"}, "memory": memory}}}
 
 
-class Crowd(Interceptor):
-    """Counts how many updates a client has under way: now, and at most so far."""
+@dataclass
+class Crowd:
+    """How many updates a client has under way: now, and at most so far."""
 
-    now = most = 0
-
-    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
-        """Count what goes by."""
-        return Counted(next, self)
+    now: int = 0
+    most: int = 0
 
 
 class Counted(OutboundInterceptor):
@@ -76,8 +77,7 @@ class Counted(OutboundInterceptor):
 async def test_of_many_vms_at_once_a_few_ask_a_zone_at_a_time_and_each_gets_its_room(world: World) -> None:
     await join(world, "host", memory=2**40)
     crowd = Crowd()
-    client = Client(world.client.service_client, data_converter=world.client.data_converter, interceptors=[crowd])
-    errands = Errands(client)
+    errands = Errands(tapped(world.client, partial(Counted, crowd=crowd)))
     requests = [ClaimRequest(zone=world.name, claim=claim(f"uid{number}")) for number in range(50)]
     answers = await asyncio.gather(*(ActivityEnvironment().run(errands.ensure_claimed, each) for each in requests))
     assert {answer.hypervisor for answer in answers} == {"host"}
